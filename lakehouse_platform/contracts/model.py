@@ -1,0 +1,121 @@
+"""What a contract says, as frozen values that every other package reads. Not here: reading or checking the document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from lakehouse_platform.contracts.types import ColumnType
+
+
+class Severity(StrEnum):
+    """`error` rejects the row (or fails the table's check); `warning` lowers the row's score (or warns)."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. `key_position` counts from 1 and is None outside the business key.
+
+    `formats` are further text forms (custom property lakehouse.format); `timezone` reads text without a zone.
+    """
+
+    name: str
+    type: ColumnType
+    required: bool = False
+    key_position: int | None = None
+    partitioned: bool = False
+    classification: str | None = None
+    description: str = ""
+    formats: tuple[str, ...] = ()
+    timezone: str = "UTC"
+    empty_as_null: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A rule over one row. `failing` is a Spark SQL predicate over the table's columns, TRUE on a failing row; NULL passes."""
+
+    id: str
+    failing: str
+    severity: Severity = Severity.ERROR
+    dimension: str = "conformity"
+    column: str | None = None
+    description: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a measured number must be: an ODCS operator (`mustBe`, `mustBeGreaterThan`, `mustBeBetween`, …) and its operands."""
+
+    operator: str
+    operands: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """A rule over the whole table: `query` is Spark SQL over `${table}` giving one number that `bound` judges.
+
+    With `percent`, the query gives the share of rows in percent.
+    """
+
+    id: str
+    query: str
+    bound: Bound
+    severity: Severity = Severity.ERROR
+    dimension: str = "completeness"
+    column: str | None = None
+    description: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One table's contract. `row_rules` hold everything that judges a single row beyond types and `required`."""
+
+    id: str
+    version: str
+    table: str
+    path: Path
+    columns: tuple[Column, ...]
+    row_rules: tuple[RowRule, ...] = ()
+    table_rules: tuple[TableRule, ...] = ()
+    owner: str | None = None
+    domain: str | None = None
+    description: str = ""
+    status: str = "active"
+    freshness_seconds: int | None = None
+    text: str = field(default="", repr=False)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the business key's columns, in their order."""
+        keyed = [column for column in self.columns if column.key_position is not None]
+        return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position or 0))
+
+    @property
+    def partition_column(self) -> str | None:
+        """The column marked `partitioned`, if any."""
+        return next((column.name for column in self.columns if column.partitioned), None)
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def warning_rules(self) -> tuple[RowRule, ...]:
+        """Row rules that lower the score."""
+        return tuple(rule for rule in self.row_rules if rule.severity is Severity.WARNING)
+
+    @property
+    def error_rules(self) -> tuple[RowRule, ...]:
+        """Row rules that reject the row."""
+        return tuple(rule for rule in self.row_rules if rule.severity is Severity.ERROR)

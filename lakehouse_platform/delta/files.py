@@ -1,0 +1,77 @@
+"""The values that pass between planning, writing and committing: columns, files and snapshots. Nothing here touches storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakehouse_platform.contracts.types import ColumnType
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column as it is stored."""
+
+    name: str
+    type: ColumnType
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A parquet file that was written but not yet committed.
+
+    `path` is relative to the table, as it stands on disk. `statistics` is DuckDB's RETURN_STATS of the file by column name
+    (min, max, null_count, has_nan …, all text); None in `partition_values` is the null partition.
+    """
+
+    path: str
+    partition_values: Mapping[str, str | None]
+    size_bytes: int
+    rows: int
+    statistics: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a snapshot. `path` is the log's spelling, `uri` what a reader opens.
+
+    `minimums` and `maximums` hold the log's JSON values by column; a column without an entry has no bound.
+    """
+
+    path: str
+    uri: str
+    partition_values: Mapping[str, str | None]
+    size_bytes: int
+    rows: int | None
+    minimums: Mapping[str, Any] = field(default_factory=dict)
+    maximums: Mapping[str, Any] = field(default_factory=dict)
+    null_counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a table: its columns (partition columns included), files and configuration, fixed once opened.
+
+    `handle` is deltalake's own object, for this package alone.
+    """
+
+    location: str
+    table_id: str
+    version: int
+    columns: tuple[Field, ...]
+    partition_columns: tuple[str, ...]
+    configuration: Mapping[str, str]
+    files: tuple[DataFile, ...]
+    handle: Any = field(default=None, repr=False, compare=False)
+
+    def transaction_version(self, app_id: str) -> int | None:
+        """The version last committed under an application id, as of this snapshot; None when there is none."""
+        version: int | None = self.handle.transaction_version(app_id)
+        return version
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole table by its statistics."""
+        return sum(file.rows or 0 for file in self.files)

@@ -1,0 +1,45 @@
+"""What each commit of a step says of itself, kept in the commit's own metadata: Dagster's events, the books and the CLI are derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakehouse_platform.quality.accounts import Accounts
+
+METADATA_KEY = "lakehouse"
+
+
+class CommitRecord(BaseModel):
+    """One step's commit. `inputs` maps an input to the versions (from, to) that it consumed, from being -1 at the start.
+
+    `partitions` maps each touched partition key to its rows after the commit (0: emptied); `rules` counts failing rows by rule id;
+    `rebuilt` says why an increment was not possible, where it was not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    table: str
+    step: Literal["ingest", "increment", "backfill", "rebuild"]
+    run_id: str
+    batch_id: str
+    code_version: str = ""
+    inputs: Mapping[str, tuple[int, int]] = Field(default_factory=dict)
+    accounts: Accounts | None = None
+    partitions: Mapping[str, int] = Field(default_factory=dict)
+    rows: int = 0
+    rules: Mapping[str, int] = Field(default_factory=dict)
+    rebuilt: str | None = None
+    notes: Mapping[str, Any] = Field(default_factory=dict)
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The commit metadata that holds this record."""
+        return {METADATA_KEY: self.model_dump(mode="json", exclude_none=True)}
+
+
+def record_of(metadata: Mapping[str, Any]) -> CommitRecord | None:
+    """The record in a commit's metadata; None for commits of others (an optimise, another tool)."""
+    found = metadata.get(METADATA_KEY)
+    return CommitRecord.model_validate(found) if found is not None else None

@@ -1,0 +1,30 @@
+"""Accounting: what became of every row that was read. Not here: where the books are kept (medallion/books.py)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Rows by their end. `read` equals the sum of the others, always; differences (a rebuild) may be negative."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    late: int = 0
+    filtered: int = 0
+
+    @property
+    def balance(self) -> int:
+        """`read` less all ends: 0, or rows were lost or doubled."""
+        return self.read - self.accepted - self.duplicates - self.rejected - self.late - self.filtered
+
+    def __add__(self, other: Accounts) -> Accounts:
+        mine, theirs = asdict(self), asdict(other)
+        return Accounts(**{name: mine[name] + theirs[name] for name in mine})
+
+    def __sub__(self, other: Accounts) -> Accounts:
+        mine, theirs = asdict(self), asdict(other)
+        return Accounts(**{name: mine[name] - theirs[name] for name in mine})

@@ -1,0 +1,42 @@
+"""Every LAKEHOUSE_* setting, typed, in one place; nothing else in the platform reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings from the environment (`LAKEHOUSE_HOME`, `LAKEHOUSE_MEMORY_LIMIT_BYTES`, …); the defaults suit one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="LAKEHOUSE_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=Path(".lakehouse"), description="Where the data of this lakehouse lives")
+    tables: str | None = Field(default=None, description="Root of the Delta tables; by default `<home>/tables`")
+    project: Path | None = Field(default=None, description="Folder of the user's own project; by default the shipped products")
+    memory_limit_bytes: int = Field(default=1_000_000_000, gt=0, description="Memory that DuckDB may use before it spills to disk")
+    threads: int = Field(default=2, gt=0, description="Threads that one run of DuckDB may use")
+    settle_seconds: float = Field(default=5.0, ge=0, description="How long a file must be unchanged before its unterminated last record counts")
+    commit_tries: int = Field(default=10, gt=0, description="How often a commit that lost a race is derived anew and tried again")
+
+    @property
+    def tables_root(self) -> str:
+        """Root of all tables: `<root>/<layer>/<table>`."""
+        return self.tables if self.tables is not None else str(self.home.absolute() / "tables")
+
+    @property
+    def landing(self) -> Path:
+        """Where files arrive: `<landing>/<domain>/…`."""
+        return self.home.absolute() / "landing"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home.absolute() / "dagster"
+
+    @property
+    def scratch(self) -> Path:
+        """Where DuckDB spills; safe to delete when nothing runs."""
+        return self.home.absolute() / "scratch"
