@@ -1,0 +1,52 @@
+# Every target works on a clean clone with nothing but Python 3.11 to 3.13: the environment is made when it is first needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Named after the lock's content, so that a changed lock (and nothing else) makes the environment anew.
+LOCK_HASH := $(shell cksum < requirements.lock | cut -d" " -f1)
+STAMP := $(VENV)/.installed-$(LOCK_HASH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format up bench sabotage lock clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv with the locked dependencies
+
+$(STAMP):
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Raw files to gold: four data products in one command
+	$(BIN)/lakehouse demo $(if $(DATA),--data $(DATA))
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(STAMP) ## Style, types and import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Put the code into its form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+up: $(STAMP) ## Dagster's webserver and daemon over the lakehouse
+	$(BIN)/lakehouse up
+
+bench: $(STAMP) ## Measured comparisons; BENCH=name runs one
+	$(BIN)/python -m benchmarks $(BENCH)
+
+sabotage: $(STAMP) ## Break the product on purpose: every property must notice
+	$(BIN)/python -m lakehouse_platform_tests.properties.sabotage
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --extra dev --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the environment and all caches, never the data
+	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info
