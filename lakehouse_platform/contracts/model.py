@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from lakehouse_platform.contracts.types import ColumnType
 
@@ -36,9 +37,39 @@ class Column:
     line: int = 0
 
 
+class ConstraintKind(StrEnum):
+    """What a constraint demands of a value that is not null; `not_null` demands that there is one."""
+
+    NOT_NULL = "not_null"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+    EXCLUSIVE_MINIMUM = "exclusive_minimum"
+    EXCLUSIVE_MAXIMUM = "exclusive_maximum"
+    MULTIPLE_OF = "multiple_of"
+    MIN_LENGTH = "min_length"
+    MAX_LENGTH = "max_length"
+    PATTERN = "pattern"
+    ONE_OF = "one_of"
+    NONE_OF = "none_of"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A demand on one column's values, as the document states it, so that a rule can also be judged without its SQL.
+
+    `operands` are Python values of the column's type; for lengths integers, for a pattern its text.
+    """
+
+    kind: ConstraintKind
+    operands: tuple[Any, ...] = ()
+
+
 @dataclass(frozen=True)
 class RowRule:
-    """A rule over one row. `failing` is a Spark SQL predicate over the table's columns, TRUE on a failing row; NULL passes."""
+    """A rule over one row. `failing` is a Spark SQL predicate over the table's columns, TRUE on a failing row; NULL passes.
+
+    `constraints` say the same of `column` where the document states the rule as a constraint: all of them hold on a passing row.
+    """
 
     id: str
     failing: str
@@ -47,6 +78,7 @@ class RowRule:
     column: str | None = None
     description: str = ""
     line: int = 0
+    constraints: tuple[Constraint, ...] = ()
 
 
 @dataclass(frozen=True)
