@@ -37,7 +37,8 @@ class WrittenFile:
 class DataFile:
     """A file of a snapshot. `path` is the log's spelling, `uri` what a reader opens.
 
-    `minimums` and `maximums` hold the log's JSON values by column; a column without an entry has no bound.
+    `minimums` and `maximums` hold the log's bounds by column, as Python values
+    of the column's type (int, float, Decimal, str, date, datetime in UTC); a column without an entry has no bound.
     """
 
     path: str

@@ -1,0 +1,133 @@
+"""A table's history, read from its log's own files. Not here: its present state (snapshot.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot
+from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot, uri_of
+from lakehouse_platform.delta.statistics import parsed_statistics
+from lakehouse_platform.problems import LakehouseError
+
+_COMMIT_NAME = re.compile(r"(\d{20})\.json")
+# What the writer itself says of a commit; the rest of commitInfo is the committer's metadata.
+_WRITERS_OWN = ("timestamp", "operation", "operationParameters", "engineInfo", "clientVersion")
+_Action = dict[str, Any]
+
+
+class HistoryGone(LakehouseError):
+    """What changed between two versions cannot be told from the log any more."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit. `metadata` is what the committer said of it, as JSON values; `has_data_change` is false for one that only rearranged rows."""
+
+    version: int
+    timestamp_ms: int
+    operation: str
+    metadata: Mapping[str, Any]
+    has_data_change: bool
+
+
+@dataclass(frozen=True)
+class FileChanges:
+    """Files whose rows came and files whose rows went between two versions. `rows` and bounds of removed files may be unknown."""
+
+    added: tuple[DataFile, ...]
+    removed: tuple[DataFile, ...]
+
+
+def commits(location: str, after: int = -1) -> Iterator[Commit]:
+    """The commits that the log still has after a version, oldest first."""
+    for version, path in sorted(_commit_paths(location).items()):
+        if version > after:
+            yield _commit(version, _actions(path))
+
+
+def changes_between(location: str, from_version: int, to_version: int) -> FileChanges:
+    """What the commits after `from_version` (-1: the start) up to `to_version` changed in the table's rows, net.
+
+    Where a commit is missing, the difference of the two versions' files. Raises HistoryGone where that fails too, or where a restore lies between.
+    """
+    snapshot = _snapshot(location, to_version)
+    paths = _commit_paths(location)
+    versions = range(from_version + 1, to_version + 1)
+    if not all(version in paths for version in versions):
+        return _difference(_snapshot(location, from_version), snapshot)
+    added: dict[str, DataFile] = {}
+    removed: dict[str, DataFile] = {}
+    for version in versions:
+        actions = _actions(paths[version])
+        if _commit(version, actions).operation == "RESTORE":
+            raise HistoryGone(f"{location}: version {version} restored an earlier one, so the commits around it do not tell what changed")
+        _apply(actions, snapshot, added, removed)
+    return _readable(FileChanges(tuple(added.values()), tuple(removed.values())), snapshot)
+
+
+def _apply(actions: list[_Action], snapshot: Snapshot, added: dict[str, DataFile], removed: dict[str, DataFile]) -> None:
+    """Take one commit into the net effect: a file that comes and goes, or goes and comes back, changed nothing."""
+    for action in actions:
+        if (gone := action.get("remove")) and gone.get("dataChange", True) and added.pop(gone["path"], None) is None:
+            removed[gone["path"]] = _data_file(snapshot.location, gone, snapshot.columns)
+        if (come := action.get("add")) and come.get("dataChange", True) and removed.pop(come["path"], None) is None:
+            added[come["path"]] = _data_file(snapshot.location, come, snapshot.columns)
+
+
+def _data_file(location: str, action: _Action, columns: tuple[Field, ...]) -> DataFile:
+    rows, minimums, maximums, null_counts = parsed_statistics(action.get("stats"), columns)
+    path = action["path"]
+    return DataFile(path, uri_of(location, path), action.get("partitionValues") or {}, action.get("size") or 0, rows, minimums, maximums, null_counts)
+
+
+def _difference(before: Snapshot, after: Snapshot) -> FileChanges:
+    old, new = ({file.path: file for file in snapshot.files} for snapshot in (before, after))
+    added = tuple(file for path, file in new.items() if path not in old)
+    return _readable(FileChanges(added, tuple(file for path, file in old.items() if path not in new)), after)
+
+
+def _readable(changes: FileChanges, snapshot: Snapshot) -> FileChanges:
+    """The changes, if a reader can still open all of their files: those that left the table may have been vacuumed."""
+    present = {file.path for file in snapshot.files}
+    for file in (*changes.added, *changes.removed):
+        if file.path not in present and not Path(file.uri).exists():
+            raise HistoryGone(f"{snapshot.location}: {file.path} left the table and has been vacuumed")
+    return changes
+
+
+def _snapshot(location: str, version: int) -> Snapshot:
+    try:
+        snapshot = open_snapshot(location, version)
+    except VersionGone as error:
+        raise HistoryGone(str(error)) from error
+    if snapshot is None:
+        raise HistoryGone(f"{location} is no table")
+    return snapshot
+
+
+def _commit_paths(location: str) -> dict[int, Path]:
+    log = Path(location) / "_delta_log"
+    if not log.is_dir():
+        return {}
+    return {int(match[1]): path for path in log.iterdir() if (match := _COMMIT_NAME.fullmatch(path.name))}
+
+
+def _actions(path: Path) -> list[_Action]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _commit(version: int, actions: list[_Action]) -> Commit:
+    info: _Action = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    changes = (action.get("add") or action.get("remove") for action in actions)
+    return Commit(
+        version=version,
+        timestamp_ms=info.get("timestamp", 0),
+        operation=info.get("operation", "UNKNOWN"),
+        metadata={name: value for name, value in info.items() if name not in _WRITERS_OWN},
+        has_data_change=any(change.get("dataChange", True) for change in changes if change),
+    )

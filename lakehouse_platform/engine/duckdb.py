@@ -1,0 +1,163 @@
+"""DuckDB sessions: how one is set up, how SQL runs in it, and how a query becomes parquet files. Not here: what SQL to run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+
+from lakehouse_platform.contracts.types import ColumnType
+from lakehouse_platform.delta.files import WrittenFile
+from lakehouse_platform.engine.spelling import literal, quote, type_of
+from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.settings import Settings
+
+# ieee_floating_point_ops off makes x / 0 fail, as in Spark's ANSI mode; nothing may be fetched from the network.
+_MEANING = """
+SET TimeZone = 'UTC';
+SET ieee_floating_point_ops = false;
+SET autoinstall_known_extensions = false;
+SET autoload_known_extensions = false;
+"""
+# zstd at its first level writes as fast as snappy and about half the bytes. A part is cut at a size that a rewrite can bear.
+_FILE_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS, FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE"
+_PART_SIZE = "256MB"
+
+
+class QueryError(LakehouseError):
+    """SQL that DuckDB refused or failed on, with DuckDB's message."""
+
+
+class Session:
+    """One DuckDB connection. Not shared between threads."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._kinds: dict[str, str] = {}
+
+    def execute(self, sql: str) -> None:
+        """Run SQL for its effect."""
+        self._run(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a query, as Python values."""
+        try:
+            return self._run(sql).fetchall()
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from error
+
+    def row(self, sql: str) -> tuple[Any, ...]:
+        """The single row of a query."""
+        found = self.rows(sql)
+        if len(found) != 1:
+            raise QueryError(f"a query that must give one row gave {len(found)}: {sql[:200]}")
+        return found[0]
+
+    def describe(self, sql: str) -> dict[str, ColumnType]:
+        """Names and types of a query's columns. A column whose type no table can hold is an error that names it."""
+        types: dict[str, ColumnType] = {}
+        for name, text, *_ in self.rows(f"DESCRIBE {sql}"):
+            try:
+                types[name] = type_of(text)
+            except ValueError as error:
+                raise QueryError(f"column {name!r}: {error}") from error
+        return types
+
+    def view(self, name: str, sql: str) -> None:
+        """Give a query a name; it runs each time that it is read."""
+        self._create("VIEW", name, sql)
+
+    def table(self, name: str, sql: str) -> None:
+        """Keep a query's rows under a name until the session ends."""
+        self._create("TABLE", name, sql)
+
+    def drop(self, name: str) -> None:
+        """Forget a view or a table, if there is one of that name."""
+        kind = self._kinds.pop(name, None)
+        if kind is not None:
+            self._run(f"DROP {kind} IF EXISTS {quote(name)}")
+
+    def arrow_reader(self, sql: str, rows_per_batch: int) -> pa.RecordBatchReader:
+        """Stream a query's rows as Arrow batches."""
+        try:
+            return self._connection.sql(sql).to_arrow_reader(rows_per_batch)
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from error
+
+    def write(self, sql: str, location: str, partition_columns: Sequence[str]) -> list[WrittenFile]:
+        """Write a query's rows as parquet files below `location`; they belong to no table until they are committed.
+
+        Partition columns stand in the path alone (`day=2024-01-31/…`). A query without rows gives no files.
+        """
+        self.describe(sql)
+        Path(location).mkdir(parents=True, exist_ok=True)
+        layout = f"PARTITION_BY ({', '.join(quote(name) for name in partition_columns)})" if partition_columns else f"FILE_SIZE_BYTES '{_PART_SIZE}'"
+        parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({_FILE_OPTIONS}, {layout})")
+        return [_written(part, location) for part in parts if _has_rows(part)]
+
+    def _create(self, kind: str, name: str, sql: str) -> None:
+        if self._kinds.get(name, kind) != kind:
+            self.drop(name)
+        self._run(f"CREATE OR REPLACE TEMP {kind} {quote(name)} AS {sql}")
+        self._kinds[name] = kind
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql)
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from error
+
+
+@contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """A session with the settings' memory and threads, which spills to a scratch folder of its own and is closed at the end."""
+    # Two processes that spill into one folder overwrite each other's files.
+    scratch = settings.scratch / uuid4().hex
+    limits: dict[str, str | int] = {"memory_limit": f"{settings.memory_limit_bytes}B", "threads": settings.threads, "temp_directory": str(scratch)}
+    try:
+        with _connect(limits) as session:
+            yield session
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def memory_session() -> Iterator[Session]:
+    """A session without settings that never touches the disk, to check SQL when definitions load."""
+    with _connect({"threads": 1, "temp_directory": ""}) as session:
+        yield session
+
+
+@contextmanager
+def _connect(limits: dict[str, str | int]) -> Iterator[Session]:
+    connection = duckdb.connect(config=dict(limits))
+    try:
+        connection.execute(_MEANING)
+        yield Session(connection)
+    finally:
+        connection.close()
+
+
+def _has_rows(part: tuple[Any, ...]) -> bool:
+    """Whether COPY's part holds rows; DuckDB leaves an empty file where there were none, which goes."""
+    path, rows = part[0], part[1]
+    if rows == 0:
+        Path(path).unlink()
+    return bool(rows)
+
+
+def _written(part: tuple[Any, ...], location: str) -> WrittenFile:
+    path, rows, size_bytes, _, statistics, partition_values, _ = part
+    columns = {key[1:-1].replace('""', '"'): values for key, values in statistics.items() if not _is_nested(key)}
+    return WrittenFile(path.removeprefix(location).lstrip("/"), partition_values or {}, size_bytes, rows, columns)
+
+
+def _is_nested(key: str) -> bool:
+    """Whether a key of RETURN_STATS (`"map"."key"`) is of a part of a column; quotes inside a name are doubled."""
+    return '"."' in key.replace('""', "")
