@@ -1,0 +1,12 @@
+SELECT icao,
+       iata,
+       name,
+       city,
+       subd,
+       country,
+       elevation,
+       lat,
+       lon,
+       tz,
+       lid
+FROM silver.airports
