@@ -132,16 +132,18 @@ def _note_unknown_names(document: Document, annotation: Any, value: Any, locatio
                     _note_unknown_names(document, known[name], part, (*location, name))
                     continue
                 nearest = difflib.get_close_matches(str(name), known, n=1)
-                mend = f"did you mean {nearest[0]}?" if nearest else f"remove it; known here are {', '.join(known)}"
+                mend = f"write {nearest[0]}" if nearest else f"remove it; known here are {', '.join(known)}"
                 document.mistake((*location, name), f"the standard has no {name!r} in {option.__name__}", mend)
 
 
 def _leave_out(values: Any, location: Location) -> None:
-    holder, last = values, None
+    steps: list[tuple[Any, str | int]] = []
     for step in location:
-        inner = values if last is None else holder[last]
-        found = step in inner if isinstance(inner, dict) else isinstance(inner, list) and isinstance(step, int)
-        if found:
-            holder, last = inner, step
-    if last is not None:
-        holder[last] = {} if isinstance(holder, list) else None
+        inner = values if not steps else steps[-1][0][steps[-1][1]]
+        if (isinstance(inner, dict) and step in inner) or (isinstance(inner, list) and isinstance(step, int)):
+            steps.append((inner, step))
+    holder, last = steps[-1]
+    if isinstance(holder, dict):
+        del holder[last]
+    else:
+        holder[last] = {}  # the place stays, so that the others keep their index

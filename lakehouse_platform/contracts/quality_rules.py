@@ -13,6 +13,7 @@ from lakehouse_platform.contracts import sql_rules
 from lakehouse_platform.contracts.constraints import failing, read_constraint
 from lakehouse_platform.contracts.document import Document, Location
 from lakehouse_platform.contracts.model import Bound, Column, Constraint, ConstraintKind, RowRule, Severity, TableRule
+from lakehouse_platform.contracts.values import typed_value
 
 _OPERATORS = (
     *("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo"),
@@ -60,7 +61,8 @@ class QualityReader:
         query = self._sql(rule) if kind == "sql" else self._library(rule)
         if query is None or bound is None or identity is None:
             return
-        name, text, line = column.name if column else None, entry.description or entry.name or "", self.document.line(place)
+        judged = column or query.column
+        name, text, line = judged.name if judged else None, entry.description or entry.name or "", self.document.line(place)
         if query.failing is not None and bound in _NONE_MAY_FAIL and not rule.is_percent:
             self.row_rules.append(RowRule(identity, query.failing, severity, dimension, name, text, line, query.constraints))
         else:
@@ -72,10 +74,25 @@ class QualityReader:
             text = sql_rules.normalised(rule.entry.query or "", rule.column.name if rule.column else None)
             tree = sql_rules.parsed(text)
             sql_rules.check_names(tree, self.columns)
-            return _Query(count=text, percent=text, failing=sql_rules.row_predicate(tree))
+            predicate = sql_rules.row_predicate(tree)
+            if predicate is None:
+                return _Query(text, text)
+            column, constraints = self._stated(predicate)
+            return _Query(text, text, predicate.sql("databricks", comments=False), constraints, column)
         except sql_rules.RuleQueryError as error:
             self.document.mistake((*rule.place, "query"), str(error), error.mend)
             return None
+
+    def _stated(self, predicate: exp.Expr) -> tuple[Column | None, tuple[Constraint, ...]]:
+        # A comparison with a number is a constraint as well, so that such a rule too is judged a second time without its SQL.
+        name, kind, number = sql_rules.compared(predicate) or ("", None, 0)
+        column = self.columns.get(name.lower())
+        if column is None or kind is None:
+            return None, ()
+        try:
+            return column, (Constraint(kind, (typed_value(number, column.type),)),)
+        except ValueError:
+            return None, ()  # a whole-number column compared with a fraction
 
     def _library(self, rule: _Entry) -> _Query | None:
         metric, column = rule.entry.metric, rule.column
@@ -104,12 +121,16 @@ class QualityReader:
 
 @dataclass(frozen=True)
 class _Query:
-    """What a rule measures: as a number of rows, in percent of the rows, and (where it judges single rows) its predicate."""
+    """What a rule measures: as a number of rows, in percent of the rows, and (where it judges single rows) its predicate.
+
+    `column` is the one that `constraints` are of.
+    """
 
     count: str
     percent: str
     failing: str | None = None
     constraints: tuple[Constraint, ...] = ()
+    column: Column | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from lakehouse_platform.contracts.model import ConstraintKind
 
 # How a rule's query names the table; whoever runs it puts a relation there.
 TABLE = "${table}"
@@ -17,6 +20,12 @@ _COLUMN_PLACEHOLDER = re.compile(r"[\"'`]?\$?\{(?:column|property|field)\}[\"'`]
 _OTHER_PLACEHOLDER = re.compile(r"\$\{(?!table\})[^}]*\}")
 _PER_ROW_CLAUSES = {"expressions", "from_", "where"}
 _NOT_PER_ROW = (exp.AggFunc, exp.Window, exp.Query, exp.Subquery, exp.UDTF)
+_BROKEN_BY: dict[type[exp.Expr], ConstraintKind] = {
+    exp.LT: ConstraintKind.MINIMUM,
+    exp.GT: ConstraintKind.MAXIMUM,
+    exp.LTE: ConstraintKind.EXCLUSIVE_MINIMUM,
+    exp.GTE: ConstraintKind.EXCLUSIVE_MAXIMUM,
+}
 
 
 class RuleQueryError(ValueError):
@@ -50,7 +59,7 @@ def parsed(query: str) -> exp.Query:
     return statements[0]
 
 
-def row_predicate(tree: exp.Query) -> str | None:
+def row_predicate(tree: exp.Query) -> exp.Expr | None:
     """The predicate over one row if the query is `SELECT count(*) FROM ${table} WHERE predicate`, else None."""
     where, source = tree.args.get("where"), tree.find(exp.From)
     if not isinstance(tree, exp.Select) or not isinstance(where, exp.Where) or source is None or not isinstance(source.this, exp.Table):
@@ -61,11 +70,20 @@ def row_predicate(tree: exp.Query) -> str | None:
     count = tree.selects[0].unalias()
     if not isinstance(count, exp.Count) or not isinstance(count.this, exp.Star | exp.Literal):
         return None
-    predicate = where.this.copy()
+    predicate: exp.Expr = where.this.copy()
     for column in predicate.find_all(exp.Column):
         if column.table in (source.this.alias_or_name, TABLE):
             column.set("table", None)
-    return str(predicate.sql("databricks", comments=False))
+    return predicate
+
+
+def compared(predicate: exp.Expr) -> tuple[str, ConstraintKind, int | float] | None:
+    """Column, constraint and number if the predicate only compares a column with a number, such as `unit_price < 0`, else None."""
+    kind = _BROKEN_BY.get(type(predicate))
+    if kind is None or not isinstance(predicate.this, exp.Column) or not predicate.expression.is_number:
+        return None
+    number = predicate.expression.to_py()
+    return predicate.this.name, kind, float(number) if isinstance(number, Decimal) else number
 
 
 def check_names(tree: exp.Query, columns: Collection[str]) -> None:
