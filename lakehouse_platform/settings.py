@@ -27,6 +27,11 @@ class Settings(BaseSettings):
         return self.tables if self.tables is not None else str(self.home.absolute() / "tables")
 
     @property
+    def defs_root(self) -> Path:
+        """Folder of the tables' folders: the project's `defs`, or the shipped products."""
+        return (self.project.absolute() if self.project is not None else Path(__file__).parent) / "defs"
+
+    @property
     def landing(self) -> Path:
         """Where files arrive: `<landing>/<domain>/…`."""
         return self.home.absolute() / "landing"

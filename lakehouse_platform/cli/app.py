@@ -1,0 +1,42 @@
+"""All commands of `lakehouse` in one application. Not here: what they do. Commands import what they need when they run: `--help` must be quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakehouse_platform.cli import catalogue, demo, quarantine, query, runs, server
+from lakehouse_platform.cli.opening import choose_project
+
+app = typer.Typer(
+    name="lakehouse",
+    help="A lakehouse whose tables are folders. LAKEHOUSE_HOME says where the data lives (.lakehouse).",
+    epilog="Exit codes: 0 done, 1 failed, 2 a mistake in the command, 3 a check failed, 4 the project has mistakes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    project: Annotated[
+        Path | None, typer.Option(help="Folder with your own defs/; by default the shipped products", file_okay=False, exists=True)
+    ] = None,
+) -> None:
+    """A lakehouse whose tables are folders. LAKEHOUSE_HOME says where the data lives (.lakehouse)."""
+    choose_project(project)
+
+
+app.command("demo")(demo.demo)
+app.command("materialize")(runs.materialize)
+app.command("check")(runs.check)
+app.command("query")(query.query)
+app.command("tables")(catalogue.tables)
+app.command("history")(catalogue.history)
+app.command("accounts")(catalogue.accounts)
+app.command("lineage")(catalogue.lineage)
+app.command("up")(server.up)
+app.add_typer(quarantine.app, name="quarantine")

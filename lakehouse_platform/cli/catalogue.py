@@ -1,0 +1,110 @@
+"""Commands that tell what tables there are, what happened to them and where their columns come from. Not here: their rows (query.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse_platform.cli.opening import open_lakehouse, silver_name, silver_tables, table_name
+from lakehouse_platform.cli.output import Format, FormatOption, show, working
+
+if TYPE_CHECKING:
+    from lakehouse_platform.medallion.books import Entry
+    from lakehouse_platform.medallion.lakehouse import Lakehouse
+    from lakehouse_platform.quality.accounts import Accounts
+
+TableArgument = Annotated[str, typer.Argument(help="Layer and name, such as silver/order_lines or silver.order_lines")]
+
+
+def tables(output: FormatOption = Format.TABLE) -> None:
+    """Show every table with its rows, files and last change."""
+    lakehouse = open_lakehouse()
+    with working("Opening the tables"):
+        rows = [_table_row(lakehouse, name) for name in (*lakehouse.project.sources, *lakehouse.project.tables)]
+    show(("table", "refresh", "owner", "rows", "files", "version", "location"), rows, output)
+
+
+def history(table: TableArgument, output: FormatOption = Format.TABLE) -> None:
+    """Show every version of a table: which step of which run made it, and what it touched."""
+    from lakehouse_platform.medallion.history import versions_since
+
+    lakehouse = open_lakehouse()
+    rows: list[tuple[object, ...]] = []
+    for entry in versions_since(lakehouse, table_name(lakehouse, table)):
+        when, record = datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC), entry.record
+        if record is None:
+            rows.append((entry.version, when, entry.operation, None, None, None, None))
+        else:
+            rows.append((entry.version, when, record.step, record.run_id, record.rows, len(record.partitions), record.rebuilt))
+    show(("version", "committed", "step", "run_id", "rows", "partitions", "rebuilt_because"), rows, output)
+
+
+def accounts(
+    table: Annotated[str | None, typer.Argument(help="A silver table; all of them by default")] = None, output: FormatOption = Format.TABLE
+) -> None:
+    """Show what became of every row that was read, by table and run."""
+    lakehouse = open_lakehouse()
+    names = [silver_name(lakehouse, table)] if table is not None else silver_tables(lakehouse)
+    show_accounts(lakehouse, names, output)
+
+
+def show_accounts(lakehouse: Lakehouse, names: list[str], output: Format) -> None:
+    """Print the accounts of some tables, a row for each of their runs."""
+    from lakehouse_platform.medallion.books import entries
+    from lakehouse_platform.quality.accounts import Accounts
+
+    with working("Reading the books"), lakehouse.session() as session:
+        found = [entry for name in names for entry in entries(lakehouse, session, name)]
+    columns = ("table", "run_id", *asdict(Accounts()))
+    show(columns, [(table, run_id, *asdict(total).values()) for (table, run_id), total in _by_run(found).items()], output)
+
+
+def lineage(
+    table: Annotated[str, typer.Argument(help="A table, or one of its columns: gold/daily_sales.net_revenue")], output: FormatOption = Format.TABLE
+) -> None:
+    """Show which columns a table's columns are computed from, back to the source's fields."""
+    lakehouse = open_lakehouse()
+    name, column = _table_and_column(lakehouse, table)
+    known = lakehouse.project.tables.get(name)
+    columns = [] if known is None else [each.name for each in known.contract.columns]
+    if column is not None and column not in columns:
+        raise typer.BadParameter(f"{name} has no column {column}; it has {', '.join(columns)}")
+    rows = [row for each in ([column] if column else columns) for row in _upstream(lakehouse, name, each, 1, set())]
+    show(("table", "column", "source_table", "source_column", "steps"), rows, output)
+
+
+def _table_row(lakehouse: Lakehouse, name: str) -> tuple[object, ...]:
+    snapshot = lakehouse.snapshot(name)
+    table = lakehouse.project.tables.get(name)
+    refresh = "ingest" if table is None else str(table.refresh)
+    owner = lakehouse.project.sources[name].attributes.owner if table is None else table.contract.owner
+    state = (None, None, None) if snapshot is None else (snapshot.rows, len(snapshot.files), snapshot.version)
+    return (name, refresh, owner, *state, lakehouse.location(name))
+
+
+def _by_run(found: list[Entry]) -> dict[tuple[str, str], Accounts]:
+    from lakehouse_platform.quality.accounts import Accounts
+
+    totals: dict[tuple[str, str], Accounts] = {}
+    for entry in found:
+        key = (entry.table, entry.run_id)
+        totals[key] = totals.get(key, Accounts()) + entry.accounts
+    return totals
+
+
+def _table_and_column(lakehouse: Lakehouse, typed: str) -> tuple[str, str | None]:
+    parts = typed.replace("/", ".").split(".")
+    return table_name(lakehouse, ".".join(parts[:2])), ".".join(parts[2:]) or None
+
+
+def _upstream(lakehouse: Lakehouse, table: str, column: str, steps: int, seen: set[tuple[str, str]]) -> Iterator[tuple[str, str, str, str, int]]:
+    known = lakehouse.project.tables.get(table)
+    for source_table, source_column in () if known is None else known.lineage.get(column, ()):
+        yield (table, column, source_table, source_column, steps)
+        if (source_table, source_column) not in seen:
+            seen.add((source_table, source_column))
+            yield from _upstream(lakehouse, source_table, source_column, steps + 1, seen)

@@ -1,0 +1,96 @@
+"""How the CLI shows rows: a table for people, JSON for scripts, progress beside both. Not here: which rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+out = Console(highlight=False)
+# Progress and remarks; what a script reads stands alone on standard output.
+err = Console(stderr=True, highlight=False)
+
+
+class Format(StrEnum):
+    """What data looks like."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="A table for people, or JSON for scripts")]
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
+    """Print rows. JSON is one array of objects with exact decimals."""
+    if output is Format.JSON:
+        out.file.write(as_json([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, name in enumerate(columns):
+        is_number = bool(rows) and all(
+            isinstance(row[position], int | float | Decimal | None) and not isinstance(row[position], bool) for row in rows
+        )
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def as_json(value: Any) -> str:
+    """JSON in which a decimal is a number with all its digits; Python's own encoder would go through float."""
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{json.dumps(str(key))}: {as_json(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(as_json, value)) + "]"
+        case Decimal():
+            return f"{value:f}"
+        case float() if not math.isfinite(value):
+            return json.dumps(str(value))
+        case None | bool() | int() | float() | str():
+            return json.dumps(value)
+        case _:
+            return json.dumps(_text(value))
+
+
+@contextmanager
+def working(what: str) -> Iterator[Status]:
+    """Show that something is being done while it takes its time."""
+    with err.status(what) as status:
+        yield status
+
+
+def _cell(value: Any) -> Text:
+    match value:
+        case None:
+            return Text("null", style="dim")
+        case bool():
+            return Text(str(value).lower())
+        case int():
+            return Text(f"{value:,}")
+        case Mapping() | list() | tuple():
+            return Text(as_json(value))
+        case _:
+            return Text(_text(value))
+
+
+def _text(value: Any) -> str:
+    match value:
+        case datetime() | date():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case _:
+            return str(value)

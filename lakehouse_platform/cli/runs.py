@@ -1,0 +1,158 @@
+"""Commands that start runs: materialize and check. Runs go through Dagster in this process and show in its UI. Not here: what a run does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakehouse_platform.cli.exits import ExitCode
+from lakehouse_platform.cli.opening import open_lakehouse, read_settings, table_name
+from lakehouse_platform.cli.output import Format, FormatOption, err, show, working
+
+if TYPE_CHECKING:
+    from lakehouse_platform.contracts.model import Severity
+    from lakehouse_platform.medallion.lakehouse import Lakehouse
+    from lakehouse_platform.medallion.result import StepResult
+    from lakehouse_platform.orchestration.checks import Outcome
+    from lakehouse_platform.orchestration.runs import Run, Runner
+    from lakehouse_platform.tables.definition import Table
+
+EVERYTHING = "*"
+
+
+def materialize(
+    selection: Annotated[str, typer.Argument(help=f"Tables, separated by commas; '{EVERYTHING}' for all")],
+    partition: Annotated[list[str] | None, typer.Option(help="Recompute this partition (YYYY-MM-DD, any day of it); may be repeated")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="Recompute the partitions from this one on")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Recompute the partitions up to and with this one")] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Bring tables up to date with what is new in their sources, or recompute partitions of them.
+
+    Without partitions this is an increment: each source that feeds a selected table is read on, and everything downstream of it follows.
+    """
+    if partition and (first or last):
+        raise typer.BadParameter("give either --partition or --from and --to")
+    lakehouse = open_lakehouse()
+    names = _selected(lakehouse, selection)
+    with open_runs() as runner:
+        before = versions(lakehouse)
+        if partition or first or last:
+            tables = [name for name in names if name in lakehouse.project.tables]
+            if len(tables) < len(names):
+                raise typer.BadParameter("a source has no partitions to recompute: its files are read once")
+            runs = runner.partitions(tables, partition, first, last)
+        else:
+            runs = increments(runner, lakehouse, names)
+    show(("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"), changes(lakehouse, before), output)
+    fail_with(runs)
+
+
+def check(table: Annotated[str | None, typer.Argument(help="A table; all of them by default")] = None, output: FormatOption = Format.TABLE) -> None:
+    """Judge the tables as they are committed by their contracts; exit code 3 when a check of severity error fails."""
+    lakehouse = open_lakehouse()
+    names = [table_name(lakehouse, table)] if table is not None else list(lakehouse.project.tables)
+    rows: list[tuple[Any, ...]] = []
+    for name in names:
+        known = lakehouse.project.tables.get(name)
+        if known is not None and lakehouse.snapshot(name) is not None:
+            with working(f"Checking {name}"):
+                rows += [(name, *_judged(outcome)) for outcome in _outcomes(lakehouse, known)]
+    show(("table", "check", "severity", "status", "failing_rows"), rows, output)
+    if any(row[3] == "failed" for row in rows):
+        raise typer.Exit(ExitCode.CHECKS)
+
+
+@contextmanager
+def open_runs() -> Iterator[Runner]:
+    """A runner that tells of each table as it is done."""
+    with working("Starting Dagster") as status:
+        from lakehouse_platform.orchestration.runs import open_runner
+
+        def heard(table: str, result: StepResult | None) -> None:
+            if result is None:
+                status.update(f"Refreshing {table}")
+            else:
+                err.print(f"  {table}: {_told(result)}")
+
+        with open_runner(read_settings(), heard) as runner:
+            yield runner
+
+
+def increments(runner: Runner, lakehouse: Lakehouse, names: Collection[str]) -> list[Run]:
+    """An increment of every source that feeds one of the tables; tables that no source feeds are computed where they are missing."""
+    project = lakehouse.project
+    unfed = [name for name in names if not project.source_of(name) and lakehouse.snapshot(name) is None]
+    runs = runner.partitions(unfed) if unfed else []
+    sources = [source for source in project.sources if any(source in project.source_of(name) for name in names)]
+    return runs + [runner.increment(source) for source in sources]
+
+
+def versions(lakehouse: Lakehouse) -> dict[str, int]:
+    """The version of every table now, -1 where there is none."""
+    names = (*lakehouse.project.sources, *lakehouse.project.tables)
+    return {name: -1 if (snapshot := lakehouse.snapshot(name)) is None else snapshot.version for name in names}
+
+
+def changes(lakehouse: Lakehouse, before: dict[str, int]) -> list[tuple[Any, ...]]:
+    """What was committed to each table since its version in `before`."""
+    from lakehouse_platform.medallion.history import versions_since
+
+    return [
+        (name, record.step, entry.version, record.rows, len(record.partitions), record.run_id, record.rebuilt)
+        for name, version in before.items()
+        for entry in versions_since(lakehouse, name, version)
+        if (record := entry.record) is not None
+    ]
+
+
+def fail_with(runs: Sequence[Run]) -> None:
+    """End with the errors of the runs that failed, if any did."""
+    for run in runs:
+        for step, message in run.failures.items():
+            err.print(f"{step} failed: {message}", markup=False)
+    if not all(run.success for run in runs):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _selected(lakehouse: Lakehouse, selection: str) -> list[str]:
+    if selection == EVERYTHING:
+        return [*lakehouse.project.sources, *lakehouse.project.tables]
+    return [table_name(lakehouse, name.strip()) for name in selection.split(",")]
+
+
+def _told(result: StepResult) -> str:
+    record = result.record
+    if record is None:
+        return "nothing new"
+    touched = f" in {len(record.partitions):,} partitions" if record.partitions else ""
+    return f"{record.step}, {result.rows_read:,} rows read, {record.rows:,} rows in the table{touched}"
+
+
+def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
+    from lakehouse_platform.medallion.history import versions_since
+    from lakehouse_platform.orchestration.checks import committed_outcomes, counted_outcomes
+
+    records = [entry.record for entry in versions_since(lakehouse, table.name) if entry.record is not None]
+    if records:
+        rules: dict[str, int] = {}
+        for record in records:
+            for rule, count in record.rules.items():
+                rules[rule] = rules.get(rule, 0) + count
+        yield from counted_outcomes(table, records[-1].model_copy(update={"rules": rules}))
+    yield from committed_outcomes(lakehouse, table, None)
+
+
+def _judged(outcome: Outcome) -> tuple[str, Severity, str, int | None]:
+    check = outcome.check
+    if outcome.passed:
+        status = "passed"
+    elif check.blocks:
+        status = "failed"
+    else:
+        # Rows that broke a rule of severity error are in quarantine, not in the table.
+        status = "rejected rows" if check.severity == "error" else "warned"
+    return check.name, check.severity, status, outcome.metadata.get("failing_rows")

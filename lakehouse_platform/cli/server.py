@@ -1,0 +1,29 @@
+"""The command that starts Dagster's webserver and daemon over the lakehouse. Not here: what they load (definitions.py)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lakehouse_platform.cli.opening import open_lakehouse
+from lakehouse_platform.cli.output import err, working
+
+
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web page")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+) -> None:
+    """Start Dagster's webserver and daemon; stop them with Ctrl-C."""
+    settings = open_lakehouse().settings
+    with working("Preparing Dagster"):
+        from lakehouse_platform.orchestration.instance import prepare_home
+
+        prepare_home(settings)
+    err.print(f"http://{host}:{port} in some seconds; files that land in {settings.landing} are taken up by themselves.", soft_wrap=True)
+    command = [sys.executable, "-m", "dagster", "dev", "--module-name", "lakehouse_platform.definitions", "--host", host, "--port", str(port)]
+    environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home), "LAKEHOUSE_HOME": str(settings.home.absolute())}
+    # This process becomes Dagster, so that Ctrl-C and signals reach it without a middleman.
+    os.execve(sys.executable, command, environment)  # noqa: S606 -- our own interpreter, no shell
