@@ -44,7 +44,7 @@ def read_columns(document: Document, location: Location, declared: Sequence[Sche
 
 def _column(document: Document, location: Location, declared: SchemaProperty) -> Column | None:
     column_type = _type(document, location, declared)
-    settings = _custom_properties(document, (*location, "customProperties"), declared.customProperties or ())
+    settings = _custom_properties(document, (*location, "customProperties"), declared.customProperties or (), column_type)
     zone = _timezone(document, location, declared, settings)
     formats = settings.get(custom.FORMAT, ())
     if column_type is None or not declared.name:
@@ -110,17 +110,21 @@ def _nested_type(document: Document, location: Location, declared: SchemaPropert
     return ColumnType({"object": "struct"}.get(declared.logicalType or "", declared.logicalType or ""), items=known, names=names)
 
 
-def _custom_properties(document: Document, location: Location, entries: Sequence[CustomProperty]) -> dict[str, Any]:
+def _custom_properties(document: Document, location: Location, entries: Sequence[CustomProperty], column_type: ColumnType | None) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for index, entry in enumerate(entries):
         name, value = entry.property or "", entry.value
         if not name.startswith(custom.PREFIX):
             continue
-        if name not in custom.COLUMN_PROPERTIES:
+        known = custom.COLUMN_PROPERTIES.get(name)
+        if known is None:
             mend = f"known for columns are {', '.join(custom.COLUMN_PROPERTIES)}"
             document.mistake((*location, index, "property"), f"the platform knows no custom property {name!r}", mend)
+        elif column_type is not None and column_type.name not in known.types:
+            message = f"{name} says nothing of a {column_type}"
+            document.mistake((*location, index, "property"), message, f"it is for {' and '.join(known.types)}")
         elif not _fits(name, value):
-            document.mistake((*location, index, "value"), f"{value!r} is no value of {name}", custom.COLUMN_PROPERTIES[name])
+            document.mistake((*location, index, "value"), f"{value!r} is no value of {name}", known.meaning)
         else:
             settings[name] = value
     return settings

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 PREFIX = "lakehouse."
 FORMAT = "lakehouse.format"
 TIMEZONE = "lakehouse.timezone"
 EMPTY_AS_NULL = "lakehouse.empty_as_null"
 
-# Properties of a column; a table has none yet. docs list them from here.
+
+@dataclass(frozen=True)
+class ColumnProperty:
+    """A custom property of a column: what it means, and the types of column that it is for."""
+
+    meaning: str
+    types: tuple[str, ...]
+
+
+# A table has no custom properties yet. The docs list these from here.
 COLUMN_PROPERTIES = {
-    FORMAT: "A further text form of a date, timestamp or boolean column, or a list of them, such as M/d/yyyy H:mm (Spark's datetime patterns)",
-    TIMEZONE: "The zone of timestamps whose text names none, such as Europe/London; UTC unless said",
-    EMPTY_AS_NULL: "true: an empty text in this column is stored as null",
+    FORMAT: ColumnProperty("A further form of the column's text, or a list of them, such as M/d/yyyy H:mm: Spark's patterns", ("date", "timestamp")),
+    TIMEZONE: ColumnProperty("The zone of timestamps whose text names none, such as Europe/London; UTC unless said", ("timestamp",)),
+    EMPTY_AS_NULL: ColumnProperty("true: an empty text in this column is stored as null", ("string",)),
 }

@@ -38,7 +38,7 @@ def read_contract(path: Path) -> Contract:
     described = list(_read_columns_rules(document, declared, columns, rules))
     notes = rules.read((*_TABLE, "quality"), table.quality or [], None)
     rules.table_rules.extend(_derived_rules(table, described))
-    _check_rule_names(document, [*rules.row_rules, *rules.table_rules])
+    _check_rule_names(document, [*rules.row_rules, *rules.table_rules], described)
     freshness = _freshness_seconds(document, model)
     document.raise_problems()
     general = model.description.purpose if model.description else None
@@ -104,8 +104,10 @@ def _derived_rules(table: SchemaObject, columns: list[Column]) -> Iterator[Table
             yield TableRule(f"{column.name}_unique", query, nothing, dimension="uniqueness", column=column.name, line=column.line)
 
 
-def _check_rule_names(document: Document, rules: list[RowRule | TableRule]) -> None:
-    counts = Counter(rule.id.lower() for rule in rules)
+def _check_rule_names(document: Document, rules: list[RowRule | TableRule], columns: list[Column]) -> None:
+    # The platform's own checks of each column have names as well.
+    own = (f"{column.name}_{check}".lower() for column in columns for check in ("type", "expression", "required"))
+    counts = Counter([*(rule.id.lower() for rule in rules), *own])
     for rule in rules:
         if counts[rule.id.lower()] > 1:
             document.mistake_at(rule.line, f"two rules are called {rule.id}", "give each an id of its own")
