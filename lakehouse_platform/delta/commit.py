@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -20,6 +20,9 @@ from lakehouse_platform.problems import LakehouseError
 _CONFIGURATION = {"delta.checkpointInterval": "10", "delta.enableExpiredLogCleanup": "false"}
 # Types whose values have one spelling in a path and in the log.
 _PARTITION_TYPES = ("string", "date", "int", "bigint", "boolean", "decimal")
+
+# The characters that delta-rs leaves as they are in a path of the log.
+_PLAIN_IN_PATHS = "/!$&'()+,-.:;=@_~"
 
 
 class CommitConflict(LakehouseError):
@@ -108,7 +111,9 @@ def _add_actions(files: Sequence[WrittenFile], columns: Sequence[Field], unbound
 
 
 def _remove_action(file: DataFile) -> RemoveAction:
-    # delta-rs encodes the path of an action once more for the log, and would look for a doubly encoded one in vain.
+    # delta-rs encodes the path of an action for the log in its own way; a removal that is spelt otherwise than the file removes nothing.
+    if quote(unquote(file.path), safe=_PLAIN_IN_PATHS) != file.path:
+        raise LakehouseError(f"{file.path}: another writer spelt this path in a way that cannot be removed; rewrite the table with the writer that made it")
     return RemoveAction(
         unquote(file.path), data_change=True, deletion_timestamp=_now(), size=file.size_bytes, partition_values=dict(file.partition_values)
     )

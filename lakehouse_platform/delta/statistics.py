@@ -56,7 +56,12 @@ def _put(bounds: dict[str, str], field: Field, given: Mapping[str, str], side: S
 
 
 def _json_object(values: Mapping[str, str]) -> str:
-    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in values.items()) + "}"
+    return "{" + ",".join(f"{_json_text(name)}:{value}" for name, value in values.items()) + "}"
+
+
+def _json_text(text: str) -> str:
+    # Unescaped: delta-rs reads the escaped form of code points from U+20000 on as other code points.
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _number(text: str, _side: Side) -> str:
@@ -93,10 +98,10 @@ def _timestamp(text: str, side: Side) -> str | None:
 
 def _text(text: str, side: Side) -> str | None:
     if len(text) <= MAX_TEXT_LENGTH:
-        return json.dumps(text)
+        return _json_text(text)
     cut = text[:MAX_TEXT_LENGTH]
     bound = _raised(cut) if side == "max" else cut
-    return None if bound is None else json.dumps(bound)
+    return None if bound is None else _json_text(bound)
 
 
 def _raised(text: str) -> str | None:
