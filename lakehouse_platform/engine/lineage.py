@@ -1,0 +1,240 @@
+"""Where a query's columns come from, and how its rows follow from the rows of its driving input.
+
+Belongs here: reading the query's syntax. Does not belong here: what is done with the answer (medallion/, governance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from lakehouse_platform.contracts.types import ColumnType
+from lakehouse_platform.engine.query import Query, SparkSql, base_tables, definition_of, driving_table, table_name
+from lakehouse_platform.engine.transpile import LANGUAGE
+
+Schemas = Mapping[str, Mapping[str, ColumnType]]
+ColumnSource = tuple[str, str]
+_Sources = dict[ColumnSource, None]
+
+
+@dataclass(frozen=True)
+class LookupJoin:
+    """A join of a table that does not drive the query.
+
+    `condition` is its ON clause in Spark SQL over `driving_alias` and `alias`; None where changed rows of the lookup cannot be brought
+    to rows of the driving input so, and any row may be affected.
+    """
+
+    input: str
+    alias: str
+    driving_alias: str
+    condition: str | None
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What names stand for in one SELECT: columns by source, and the aliases of the SELECT itself. `open_table` takes names not found."""
+
+    sources: Mapping[str, Mapping[str, _Sources]]
+    aliases: dict[str, _Sources] = field(default_factory=dict)
+    open_table: str | None = None
+    parent: _Names | None = None
+
+    def find(self, table: str, name: str) -> _Sources:
+        """Sources of a column; the table is empty for a bare name."""
+        if table.lower() in self.sources:
+            found = self.sources[table.lower()].get(name.lower())
+            return found if found is not None else self._opened(name)
+        candidates = [columns[name.lower()] for columns in self.sources.values() if name.lower() in columns]
+        if table or candidates:
+            # `column.field` of a struct has the column in place of the table.
+            return candidates[0] if candidates and not table else self.find("", table) if table else {}
+        if name.lower() in self.aliases:
+            return self.aliases[name.lower()]
+        return self.parent.find(table, name) if self.parent is not None else self._opened(name)
+
+    def _opened(self, name: str) -> _Sources:
+        return {(self.open_table, name): None} if self.open_table is not None else {}
+
+
+def column_lineage(query: Query, schemas: Schemas) -> dict[str, tuple[ColumnSource, ...]]:
+    """Every output column's sources as (input table, column). Names that no schema has are fields of the one bronze table."""
+    return {name: tuple(sources) for name, sources in _outputs(query.tree, schemas, None).items()}
+
+
+def _outputs(tree: exp.Expr, schemas: Schemas, parent: _Names | None) -> dict[str, _Sources]:
+    if isinstance(tree, exp.Subquery):
+        return _outputs(tree.this, schemas, parent)
+    if isinstance(tree, exp.SetOperation):
+        left, right = _outputs(tree.this, schemas, parent), _outputs(tree.expression, schemas, parent)
+        return {name: one | other for (name, one), other in zip(left.items(), right.values(), strict=False)}
+    names = _names(tree, schemas, parent)
+    found: dict[str, _Sources] = {}
+    for projection in tree.expressions:
+        star = projection if isinstance(projection, exp.Star) else projection.this if isinstance(projection, exp.Column) else None
+        if isinstance(star, exp.Star):
+            wanted = projection.table.lower() if isinstance(projection, exp.Column) else ""
+            for alias, columns in names.sources.items():
+                found |= {} if wanted and alias != wanted else dict(columns)
+            continue
+        sources = _sources(projection, names, schemas)
+        found[projection.alias_or_name] = sources
+        names.aliases[projection.alias_or_name.lower()] = sources
+    return found
+
+
+def _names(select: exp.Expr, schemas: Schemas, parent: _Names | None) -> _Names:
+    sources: dict[str, Mapping[str, _Sources]] = {}
+    open_table = None
+    for node in _relations(select):
+        if isinstance(node, exp.Table):
+            definition = definition_of(node)
+            if definition is None:
+                name = table_name(node)
+                columns = {column.lower(): {(name, column): None} for column in schemas.get(name, {})}
+                open_table = name if name.startswith("bronze/") else open_table
+            else:
+                columns = _lowered(_outputs(definition, schemas, None))
+        else:
+            columns = _lowered(_outputs(node, schemas, parent))
+        sources[node.alias_or_name.lower()] = columns
+    names = _Names(sources, {}, open_table, parent)
+    for lateral in select.args.get("laterals") or ():
+        aliases = lateral.args["alias"].args.get("columns") or ()
+        sources[lateral.alias.lower()] = {identifier.name.lower(): _sources(lateral.this, names, schemas) for identifier in aliases}
+    return names
+
+
+def _lowered(columns: Mapping[str, _Sources]) -> dict[str, _Sources]:
+    return {name.lower(): sources for name, sources in columns.items()}
+
+
+def _relations(select: exp.Expr) -> Iterator[exp.Expr]:
+    from_ = select.args.get("from_")
+    if from_ is not None:
+        yield from_.this
+    for join in select.args.get("joins") or ():
+        yield join.this
+
+
+def _sources(node: exp.Expr, names: _Names, schemas: Schemas) -> _Sources:
+    if isinstance(node, exp.Column):
+        return names.find(node.parts[0].name if len(node.parts) > 1 else "", node.parts[min(1, len(node.parts) - 1)].name)
+    if isinstance(node, exp.Query):
+        inner = _outputs(node, schemas, names)
+        return {source: None for sources in inner.values() for source in sources}
+    found: _Sources = {}
+    for child in node.iter_expressions():
+        found |= _sources(child, names, schemas)
+    return found
+
+
+def driving_expression(query: Query, output: str, schemas: Schemas | None = None) -> str | None:
+    """An output column as a Spark SQL expression over the driving input's columns, through subqueries, WITH and GROUP BY.
+
+    None where it is none: an aggregate, a window, a column of a lookup, or a bare name among several tables that no schema tells apart.
+    """
+    found = _driven(query.tree, output, schemas or {})
+    return found.sql(dialect=SparkSql) if found is not None else None
+
+
+def _driven(tree: exp.Expr, output: str, schemas: Schemas) -> exp.Expr | None:
+    while isinstance(tree, exp.Subquery):
+        tree = tree.this
+    if not isinstance(tree, exp.Select) or tree.args.get("from_") is None:
+        return None
+    projection = next((item for item in tree.expressions if item.alias_or_name.lower() == output.lower()), None)
+    if projection is None:
+        return _starred(tree, output, schemas)
+    return _rewritten(tree, projection.unalias(), schemas)
+
+
+def _starred(tree: exp.Select, output: str, schemas: Schemas) -> exp.Expr | None:
+    has_star = any(item.is_star for item in tree.expressions)
+    return _driving_column(tree, exp.column(output), schemas) if has_star else None
+
+
+def _rewritten(tree: exp.Select, expression: exp.Expr, schemas: Schemas) -> exp.Expr | None:
+    if any(_spans_rows(node) for node in expression.walk()):
+        return None
+    copied = exp.Paren(this=expression.copy())
+    for column in list(copied.find_all(exp.Column)):
+        found = _driving_column(tree, column, schemas)
+        if found is None:
+            return None
+        column.replace(found)
+    inner: exp.Expr = copied.this
+    return inner
+
+
+def _spans_rows(node: exp.Expr) -> bool:
+    rule = LANGUAGE.functions.get(node.name.lower()) if isinstance(node, exp.Anonymous) else None
+    return isinstance(node, exp.Window | exp.Query) or (rule is not None and rule.kind != "row")
+
+
+def _driving_column(tree: exp.Select, column: exp.Column, schemas: Schemas) -> exp.Expr | None:
+    """A column of one SELECT as an expression over the driving table, None when it is a lookup's."""
+    first, *others = _relations(tree)
+    owner = column.parts[0].name.lower() if len(column.parts) > 1 else None
+    if owner == first.alias_or_name.lower():
+        name, rest = column.parts[1], column.parts[2:]
+    elif owner in {other.alias_or_name.lower() for other in others}:
+        return None
+    else:
+        name, rest = column.parts[0], column.parts[1:]
+        if others and not _belongs_to(first, name.name, schemas):
+            return None
+    base = _followed(first, name.name, name, schemas)
+    for part in rest:
+        base = exp.Dot(this=base, expression=part.copy()) if base is not None else None
+    return base
+
+
+def _belongs_to(relation: exp.Expr, name: str, schemas: Schemas) -> bool:
+    query = definition_of(relation) if isinstance(relation, exp.Table) else relation
+    if query is None:
+        assert isinstance(relation, exp.Table)
+        return name.lower() in {column.lower() for column in schemas.get(table_name(relation), {})}
+    while isinstance(query, exp.Subquery):
+        query = query.this
+    return isinstance(query, exp.Query) and name.lower() in {item.alias_or_name.lower() for item in query.selects}
+
+
+def _followed(relation: exp.Expr, name: str, identifier: exp.Expr, schemas: Schemas) -> exp.Expr | None:
+    query = definition_of(relation) if isinstance(relation, exp.Table) else relation
+    if query is None:
+        return exp.Column(this=identifier.copy())
+    found = _driven(query, name, schemas)
+    return exp.Paren(this=found) if found is not None and not isinstance(found, exp.Column) else found
+
+
+def lookup_joins(query: Query) -> tuple[LookupJoin, ...]:
+    """How each input other than the driving one is joined to it, once for every place where it is read."""
+    driving = driving_table(query.tree)
+    if driving is None:
+        return ()
+    select = driving.find_ancestor(exp.Select)
+    from_ = driving.find_ancestor(exp.From)
+    is_direct = select is not None and from_ is not None and from_.this is driving
+    joins = {id(join.this): join for join in (select.args.get("joins") or () if select is not None else ())}
+    found = []
+    for table in base_tables(query.tree):
+        if table is driving:
+            continue
+        join = joins.get(id(table)) if is_direct else None
+        condition = _join_condition(join, driving, table) if join is not None else None
+        found.append(LookupJoin(table_name(table), table.alias_or_name, driving.alias_or_name, condition))
+    return tuple(found)
+
+
+def _join_condition(join: exp.Expr, driving: exp.Table, table: exp.Table) -> str | None:
+    on = join.args.get("on")
+    if on is None or on.find(exp.Query):
+        return None
+    known = {driving.alias_or_name.lower(), table.alias_or_name.lower()}
+    if any(column.table.lower() not in known for column in on.find_all(exp.Column)):
+        return None
+    text: str = on.sql(dialect=SparkSql)
+    return text

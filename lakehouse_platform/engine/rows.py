@@ -1,0 +1,92 @@
+"""Silver's queries over bronze, row by row: which source fields they read, and each output as one expression over a row.
+
+Belongs here: what such a query may not do, and its outputs. Does not belong here: decoding the fields (ingest/), types (typing.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from lakehouse_platform.contracts.types import ColumnType
+from lakehouse_platform.engine.operators import condition
+from lakehouse_platform.engine.query import Query
+from lakehouse_platform.engine.terms import Context, Scope, Source, Term
+from lakehouse_platform.engine.transpile import LANGUAGE
+from lakehouse_platform.problems import Problem, ProjectError
+
+_ROW_ONLY = "a query over bronze maps one record to one row; do this in a gold table"
+_CLAUSES = {
+    "with_": "WITH", "joins": "JOIN", "laterals": "LATERAL VIEW", "group": "GROUP BY", "having": "HAVING", "qualify": "QUALIFY",
+    "distinct": "DISTINCT", "order": "ORDER BY", "limit": "LIMIT", "offset": "OFFSET",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RowQuery:
+    """DuckDB expressions over the columns of a decoded bronze row.
+
+    `fields` are the source fields that it reads, spelt as in the query, each a VARCHAR column; `can_fail` names the outputs that raise
+    on some row. A row for which `where` is not true is filtered.
+    """
+
+    outputs: Mapping[str, str]
+    types: Mapping[str, ColumnType]
+    can_fail: frozenset[str]
+    where: str | None
+    where_can_fail: bool
+    fields: tuple[str, ...]
+
+
+def row_query(query: Query, metadata: Mapping[str, ColumnType]) -> RowQuery:
+    """Read a query over one bronze table. Names that are no column of `metadata` are source fields. Raises ProjectError."""
+    problems = list(_problems(query))
+    if problems:
+        raise ProjectError(problems)
+    tree = _unqualified(query.tree)
+    fields: dict[str, None] = {}
+    context = Context(query, LANGUAGE, Scope((Source(None, metadata),), fields=fields))
+    terms: dict[str, Term] = {}
+    for projection in tree.selects:
+        terms[projection.alias_or_name] = context.term(projection.unalias())
+    where = tree.args.get("where")
+    kept = condition(context, where.this) if where is not None else None
+    return RowQuery(
+        outputs={name: term.sql for name, term in terms.items()},
+        types={name: term.type for name, term in terms.items()},
+        can_fail=frozenset(name for name, term in terms.items() if term.can_fail),
+        where=kept.sql if kept is not None else None,
+        where_can_fail=kept is not None and kept.can_fail,
+        fields=tuple(fields),
+    )
+
+
+def _problems(query: Query) -> Iterator[Problem]:
+    tree = query.tree
+    if not isinstance(tree, exp.Select) or not isinstance(getattr(tree.args.get("from_"), "this", None), exp.Table):
+        yield Problem(query.path, query.line_of(tree), "the query is not SELECT … FROM one bronze table", _ROW_ONLY)
+        return
+    for name, word in _CLAUSES.items():
+        if found := tree.args.get(name):
+            node = found[0] if isinstance(found, list) else found
+            yield Problem(query.path, query.line_of(node), f"{word} in a query over bronze", _ROW_ONLY)
+    for node in tree.find_all(exp.Window, exp.Query, exp.Anonymous):
+        rule = LANGUAGE.functions.get(node.name.lower()) if isinstance(node, exp.Anonymous) else None
+        if isinstance(node, exp.Window):
+            yield Problem(query.path, query.line_of(node), "a window function in a query over bronze", _ROW_ONLY)
+        elif isinstance(node, exp.Query) and node is not tree and "with_" not in tree.args:
+            yield Problem(query.path, query.line_of(node), "a subquery in a query over bronze", _ROW_ONLY)
+        elif rule is not None and rule.kind != "row" and not isinstance(node.parent, exp.Window):
+            yield Problem(query.path, query.line_of(node), f"{node.name} in a query over bronze", _ROW_ONLY)
+
+
+def _unqualified(tree: exp.Query) -> exp.Query:
+    """The query with `alias.field` written as `field`: there is only one table."""
+    table = tree.args["from_"].this
+    copied = tree.copy()
+    for column in copied.find_all(exp.Column):
+        if column.table.lower() == table.alias_or_name.lower() and not column.db:
+            column.set("table", None)
+    return copied
