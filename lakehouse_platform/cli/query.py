@@ -9,6 +9,7 @@ import typer
 
 from lakehouse_platform.cli.opening import open_lakehouse
 from lakehouse_platform.cli.output import Format, FormatOption, err, show, working
+from lakehouse_platform.problems import ProjectError
 
 if TYPE_CHECKING:
     from lakehouse_platform.engine.duckdb import Session
@@ -25,8 +26,12 @@ def query(
     """Query the tables with Spark SQL."""
     lakehouse = open_lakehouse()
     wanted = limit or (_ROWS_ON_SCREEN if output is Format.TABLE else None)
-    with working("Querying"), lakehouse.session() as session:
-        columns, rows = selected(lakehouse, session, sql, None if wanted is None else wanted + 1)
+    try:
+        with working("Querying"), lakehouse.session() as session:
+            columns, rows = selected(lakehouse, session, sql, None if wanted is None else wanted + 1)
+    except ProjectError as error:
+        # Here the mistake stands in what was typed, not in the project's files.
+        raise typer.BadParameter("; ".join(f"line {problem.line}: {problem.message}. {problem.mend}" for problem in error.problems)) from error
     show(columns, rows[:wanted], output)
     if wanted is not None and len(rows) > wanted:
         err.print(f"There are more than {wanted} rows; --limit shows more.")

@@ -1,0 +1,87 @@
+"""Commands that run something: nothing new changes nothing, partitions are recomputed, and each mistake has its exit code and a clear text."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from lakehouse_platform.cli import main
+from lakehouse_platform.cli.exits import ExitCode
+
+Run = Callable[..., Result]
+RunJson = Callable[..., Any]
+
+
+def test_started_again_nothing_is_new(run_json: RunJson) -> None:
+    assert run_json("materialize", "*") == []
+
+
+def test_a_partition_can_be_recomputed(run_json: RunJson) -> None:
+    (row,) = run_json("materialize", "gold/daily_sales", "--partition", "2010-12-01")
+    assert (row["table"], row["step"], row["partitions"]) == ("gold/daily_sales", "backfill", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("materialize", "gold/nothing"), "gold/daily_sales"),
+        (("materialize", "gold/daily_sales", "--partition", "2010-12-01", "--from", "2010-12-01"), "either"),
+        (("materialize", "bronze/retail_transactions", "--partition", "2010-12-01"), "files are read once"),
+        (("accounts", "gold/daily_sales"), "silver/order_lines"),
+        (("lineage", "gold/daily_sales.colour"), "net_revenue"),
+        (("query", "SELECT * FROM gold.nothing"), "gold.nothing"),
+        (("query", "SELEC 1"), "line 1"),
+        (("query", "SELECT frobnicate(1) AS x FROM gold.dim_date"), "frobnicate"),
+        (("query", "SELECT colour FROM gold.dim_date"), "colour"),
+    ],
+)
+def test_a_mistake_in_the_command_is_told_and_ends_with_2(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == ExitCode.USAGE, done.output
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_setting_that_is_no_number_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHOUSE_THREADS", "many")
+    done = run("tables")
+    assert done.exit_code == ExitCode.USAGE
+    assert "LAKEHOUSE_THREADS" in done.stderr
+
+
+def test_a_query_that_fails_on_a_row_ends_with_1(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(next(row for row in run("tables", "--format", "json").stdout.split('"') if row.endswith("/tables/gold/dim_date"))).parents[2]
+    monkeypatch.setenv("LAKEHOUSE_HOME", str(home))
+    monkeypatch.setattr(sys, "argv", ["lakehouse", "query", "SELECT 1 / (year - year) AS x FROM gold.dim_date"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.FAILED
+    assert capsys.readouterr().err.startswith("Failed: ")
+
+
+def test_mistakes_of_a_project_are_listed_and_end_with_4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "defs" / "silver_orders"
+    folder.mkdir(parents=True)
+    (folder / "defs.yaml").write_text("type: lakehouse_platform.Table\nattributes:\n  table: silver/orders\n  refresh: sometimes\n")
+    monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["lakehouse", "--project", str(tmp_path), "tables"])
+    monkeypatch.delenv("LAKEHOUSE_PROJECT", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    monkeypatch.delenv("LAKEHOUSE_PROJECT")
+    assert ended.value.code == ExitCode.PROJECT
+    assert f"{folder / 'defs.yaml'}:4" in capsys.readouterr().err
+
+
+def test_help_loads_no_engine() -> None:
+    program = "import sys, lakehouse_platform.cli.app; print([name for name in ('dagster', 'duckdb', 'deltalake', 'pyarrow') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

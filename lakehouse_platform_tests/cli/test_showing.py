@@ -1,0 +1,71 @@
+"""Commands that show data: rows as JSON with stable columns, and as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import Result
+
+Run = Callable[..., Result]
+RunJson = Callable[..., Any]
+ENDS = ("read", "accepted", "duplicates", "rejected", "late", "filtered")
+
+
+def test_accounts_add_up_by_run(run_json: RunJson) -> None:
+    (entry,) = run_json("accounts", "silver/order_lines")
+    assert list(entry) == ["table", "run_id", *ENDS]
+    assert [entry[end] for end in ENDS] == [7, 4, 1, 2, 0, 0]
+    everything = run_json("accounts")
+    assert {row["table"] for row in everything} == {"silver/order_lines", "silver/user_events", "silver/airports", "silver/sensor_readings"}
+    assert all(row["read"] == sum(row[end] for end in ENDS[1:]) for row in everything)
+
+
+def test_query_is_spark_sql_and_decimals_are_exact(run: Run) -> None:
+    sql = "SELECT date, SUM(net_revenue) AS revenue, CAST(TRUE AS BOOLEAN) AS yes FROM gold.daily_sales GROUP BY date"
+    assert run("query", sql, "--format", "json").stdout == '[{"date": "2010-12-01", "revenue": 8.140, "yes": true}]\n'
+
+
+def test_a_table_for_people_says_when_there_is_more(run: Run) -> None:
+    shown = run("query", "SELECT invoice_no FROM silver.order_lines ORDER BY 1", "--limit", "2")
+    assert shown.exit_code == 0
+    assert shown.stdout.count("536365") == 2
+    assert "more than 2 rows" in shown.stderr
+
+
+def test_quarantine_tells_every_reason_and_the_record(run_json: RunJson) -> None:
+    counted = run_json("quarantine", "list")
+    assert [(row["table"], row["rule"], row["rows"]) for row in counted] == [
+        ("silver/order_lines", "price_not_negative", 1),
+        ("silver/order_lines", "quantity_type", 1),
+    ]
+    first, second = run_json("quarantine", "show", "silver.order_lines")
+    assert first["reasons"][0]["rule"] == "price_not_negative"
+    assert first["source_file"] == "retail/2010-12-01.csv"
+    assert (second["reasons"][0]["field"], second["reasons"][0]["source_text"]) == ("quantity", "two")
+    assert second["raw_data"].startswith("536370,22728")
+
+
+def test_lineage_goes_back_to_the_records_fields(run_json: RunJson) -> None:
+    rows = run_json("lineage", "gold/daily_sales.net_revenue")
+    assert {(row["source_table"], row["source_column"], row["steps"]) for row in rows} >= {
+        ("silver/order_lines", "quantity", 1),
+        ("bronze/retail_transactions", "Quantity", 2),
+        ("bronze/retail_transactions", "UnitPrice", 2),
+    }
+
+
+def test_tables_and_history_show_what_is_there(run_json: RunJson) -> None:
+    tables = {row["table"]: row for row in run_json("tables")}
+    assert (tables["bronze/retail_transactions"]["rows"], tables["silver/order_lines"]["rows"]) == (7, 4)
+    assert tables["gold/dim_date"]["rows"] == 8035
+    steps = [row["step"] for row in run_json("history", "silver.order_lines")]
+    assert "increment" in steps or "rebuild" in steps
+
+
+def test_check_judges_what_is_committed(run_json: RunJson) -> None:
+    rows = {row["check"]: row for row in run_json("check", "silver/order_lines")}
+    assert (rows["price_not_negative"]["status"], rows["price_not_negative"]["failing_rows"]) == ("rejected rows", 1)
+    assert rows["customer_present"]["status"] == "warned"
+    assert rows["pandera"]["status"] == "passed"
+    assert rows["key_unique"]["status"] == "passed"
