@@ -72,7 +72,7 @@ def read_constraint(document: Document, location: Location, column: Column, kind
         return None
 
 
-def failing(column: Column, constraint: Constraint) -> exp.Expr:  # noqa: PLR0911 -- one case a kind
+def failing(column: Column, constraint: Constraint) -> exp.Expr:
     """The predicate that is TRUE where a value breaks the constraint."""
     value = exp.column(column.name, quoted=True)
     literals = [spark_literal(operand) for operand in constraint.operands]

@@ -67,10 +67,7 @@ class Document:
 
 def read_document(path: Path) -> tuple[Document, OpenDataContractStandard]:
     """Read a file into the standard's model. Parts that the model refuses are noted as mistakes and left out, so that the rest can be judged."""
-    document = _open(path)
-    for key in _repeated_keys(document.root):
-        document.mistake_at(key.start_mark.line + 1, f"{key.value!r} stands here twice", "keep one of them")
-    values = _Loader("").construct_document(document.root)
+    document, values = _open(path)
     _note_unknown_names(document, OpenDataContractStandard, values, ())
     try:
         return document, OpenDataContractStandard.model_validate(values)
@@ -87,21 +84,28 @@ def read_document(path: Path) -> tuple[Document, OpenDataContractStandard]:
         raise
 
 
-def _open(path: Path) -> Document:
+def _open(path: Path) -> tuple[Document, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=_Loader)
+        repeated = list(_repeated_keys(root)) if root else []
+        values: dict[str, Any] = _Loader("").construct_document(root) if root else {}
     except FileNotFoundError:
         raise ProjectError([Problem(path, 0, "there is no contract", "write an Open Data Contract Standard document of that name")]) from None
     except UnicodeDecodeError as error:
         raise ProjectError([Problem(path, 0, f"this is not UTF-8: {error.reason}", "save the file as UTF-8")]) from error
+    except RecursionError:
+        raise ProjectError([Problem(path, 0, "a part of this contains itself by its alias", "write the part out")]) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         mend = "correct the indentation or the quotes at this line"
         raise ProjectError([Problem(path, line, f"this is not YAML: {error.problem}", mend)]) from error
     if not isinstance(root, yaml.MappingNode):
         raise ProjectError([Problem(path, 1, "this is no contract", "begin with apiVersion, kind, id, version and schema")])
-    return Document(path, text, root)
+    document = Document(path, text, root)
+    for key in repeated:
+        document.mistake_at(key.start_mark.line + 1, f"{key.value!r} stands here twice", "keep one of them")
+    return document, values
 
 
 def _repeated_keys(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
@@ -142,6 +146,8 @@ def _leave_out(values: Any, location: Location) -> None:
         inner = values if not steps else steps[-1][0][steps[-1][1]]
         if (isinstance(inner, dict) and step in inner) or (isinstance(inner, list) and isinstance(step, int)):
             steps.append((inner, step))
+    if not steps:
+        return
     holder, last = steps[-1]
     if isinstance(holder, dict):
         del holder[last]

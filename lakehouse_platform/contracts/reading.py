@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, SchemaProperty, Team
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty, Team
 
+from lakehouse_platform.contracts import properties as custom
 from lakehouse_platform.contracts.columns import read_columns
 from lakehouse_platform.contracts.constraints import constraint_rules
 from lakehouse_platform.contracts.document import Document, Location, read_document
@@ -71,11 +72,20 @@ def _check_head(document: Document, model: OpenDataContractStandard) -> None:
     if len(tables) != 1:
         message = f"the contract describes {len(tables)} tables" if tables else "the contract describes no table"
         document.mistake(("schema", 1) if tables else ("schema",), message, "describe one table under schema; each table has a folder of its own")
+    _check_custom_properties(document, (), model.customProperties or [])
     for index, table in enumerate(tables):
+        _check_custom_properties(document, ("schema", index), table.customProperties or [])
         if not table.name:
             document.mistake(("schema", index), "the table has no name", "add name: …")
         if not table.properties:
             document.mistake(("schema", index), "the table has no columns", "list them under properties")
+
+
+def _check_custom_properties(document: Document, location: Location, entries: list[CustomProperty]) -> None:
+    for index, entry in enumerate(entries):
+        if (entry.property or "").startswith(custom.PREFIX):
+            place = (*location, "customProperties", index)
+            document.mistake(place, f"{entry.property} means nothing for a table", f"{', '.join(custom.COLUMN_PROPERTIES)} stand at a column")
 
 
 def _read_columns_rules(document: Document, declared: list[SchemaProperty], columns: list[Column | None], rules: QualityReader) -> Iterator[Column]:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from lakehouse_platform.contracts.types import ColumnType
 
 
-def typed_value(value: object, column_type: ColumnType) -> Any:  # noqa: PLR0911 -- one case a type
+def typed_value(value: object, column_type: ColumnType) -> Any:
     """The value in Python's type for the column. Raises ValueError that says what was expected."""
     match column_type.name:
         case "string" if isinstance(value, str):
@@ -32,7 +32,7 @@ def typed_value(value: object, column_type: ColumnType) -> Any:  # noqa: PLR0911
     raise ValueError(f"{value!r} is no value of {column_type}")
 
 
-def spark_literal(value: Any) -> exp.Expr:  # noqa: PLR0911 -- one case a type
+def spark_literal(value: Any) -> exp.Expr:
     """A typed value as Spark SQL, the same in every session's time zone."""
     match value:
         case bool():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -75,11 +76,9 @@ def pandera_schema(columns: Iterable[Column], rules: Iterable[RowRule]) -> pande
     components = {}
     for column in columns:
         checks = [
-            pandera.Check(_check(constraint), name=rule.id, error=rule.id, native=False)
+            pandera.Check(_all([_check(constraint) for constraint in rule.constraints]), name=rule.id, error=rule.id, native=False)
             for rule in rules
-            if rule.column == column.name
-            for constraint in rule.constraints
-            if _is_native(constraint, column.type)
+            if rule.column == column.name and rule.constraints and all(_is_native(constraint, column.type) for constraint in rule.constraints)
         ]
         if column.required:
             # Not pandera's `nullable`, which takes NaN for null.
@@ -100,7 +99,11 @@ def _failures(table: pa.Table, schema: pandera.DataFrameSchema) -> Counter[tuple
     return failures
 
 
-def _check(constraint: Constraint) -> Callable[[nw.Expr], nw.Expr]:  # noqa: PLR0911 -- one case a kind
+def _all(checks: list[Callable[[nw.Expr], nw.Expr]]) -> Callable[[nw.Expr], nw.Expr]:
+    return lambda values: functools.reduce(operator.and_, (check(values) for check in checks))
+
+
+def _check(constraint: Constraint) -> Callable[[nw.Expr], nw.Expr]:
     kind, operands = constraint.kind, constraint.operands
     match kind:
         case ConstraintKind.NOT_NULL:

@@ -46,6 +46,9 @@ def test_all_mistakes_with_their_lines() -> None:
         ("apiVersion: v3.1.0\nschema:\n  - just text\n", 3, "schema.0: Input should be"),
         ("apiVersion: v3.1.0\nschema: [{name: t}]\n", 2, "no columns"),
         ("apiVersion: v3.1.0\nkind: Dataset\n", 2, "kind is Dataset"),
+        ("1: a\n", 1, "Keys should be strings"),
+        ("? {a: 1}\n: 2\n", 1, "unhashable"),
+        ("id: a\nschema: &a [*a]\n", 0, "contains itself"),
     ],
 )
 def test_a_document_of_another_shape(tmp_path: Path, text: str, line: int, message: str) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from lakehouse_platform.contracts.model import Contract
 from lakehouse_platform.contracts.reading import read_contract
+from lakehouse_platform.engine.duckdb import memory_session
+from lakehouse_platform.engine.transpile import expression_to_duckdb
 from lakehouse_platform.quality import validation
 from lakehouse_platform.quality.validation import validate
 
@@ -50,6 +52,23 @@ GOOD: dict[str, Any] = {
     "address": {"street": "High Street", "lines": ["1"]},
 }
 
+# A value that breaks exactly one check of its column.
+BREAKING: list[tuple[str, Any, str]] = [
+    ("order_no", None, "required"),
+    ("order_no", "A12345678", "order_no_max_length"),
+    ("order_no", "A1x", "order_no_pattern"),
+    ("shop", 11, "shop_multiple_of"),
+    ("placed_on", date(2010, 11, 30), "placed_on_minimum"),
+    ("placed_on", date(2031, 1, 1), "placed_on_exclusive_maximum"),
+    ("placed_at", datetime(2010, 11, 30, 23, 59, tzinfo=UTC), "placed_at_minimum"),
+    ("state", "lost", "state_enum"),
+    ("country", "IT", "country_invalid_values"),
+    ("country", "ITA", "country_invalid_values"),
+    ("amount", Decimal("0.101"), "amount_maximum"),
+    ("amount", Decimal("-0.001"), "amount_not_negative"),
+    ("rate", -1.0, "rate_exclusive_minimum"),
+]
+
 
 @pytest.fixture(scope="module")
 def orders() -> Contract:
@@ -66,27 +85,27 @@ def test_rows_that_keep_the_contract(orders: Contract) -> None:
     assert (found.rows, found.passed, found.failures) == (4, True, {})
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "check"),
-    [
-        ("order_no", None, "required"),
-        ("order_no", "A12345678", "order_no_max_length"),
-        ("order_no", "A1x", "order_no_pattern"),
-        ("shop", 11, "shop_multiple_of"),
-        ("placed_on", date(2010, 11, 30), "placed_on_minimum"),
-        ("placed_on", date(2031, 1, 1), "placed_on_exclusive_maximum"),
-        ("placed_at", datetime(2010, 11, 30, 23, 59, tzinfo=UTC), "placed_at_minimum"),
-        ("state", "lost", "state_enum"),
-        ("country", "IT", "country_invalid_values"),
-        ("amount", Decimal("0.101"), "amount_maximum"),
-        ("amount", Decimal("-0.001"), "amount_not_negative"),
-        ("rate", -1.0, "rate_exclusive_minimum"),
-    ],
-)
+@pytest.mark.parametrize(("column", "value", "check"), BREAKING)
 def test_a_row_that_breaks_one_check(orders: Contract, column: str, value: object, check: str) -> None:
     found = validate(orders, [rows({}, {column: value}, {column: value})])
     assert found.failures == {(column, check): 2}
     assert not found.passed
+
+
+def test_the_rules_as_sql_find_the_same_rows(orders: Contract) -> None:
+    table = rows({}, dict.fromkeys([name for name in GOOD if name != "order_no"]), *({column: value} for column, value, _ in BREAKING))
+    types = {column.name: column.type for column in orders.columns}
+    stated = [rule for rule in orders.error_rules if rule.constraints]
+    with memory_session() as session:
+        session.feed("reader", table.to_reader())
+        session.table("orders", "SELECT * FROM reader")
+        counts = {
+            (rule.column or "", rule.id): session.row(f"SELECT count(*) FROM orders WHERE {expression_to_duckdb(rule.failing, types)}")[0]
+            for rule in stated
+        }
+    found = {key: count for key, count in validate(orders, [table]).failures.items() if key[1] != validation.REQUIRED}
+    assert found == {key: count for key, count in counts.items() if count}
+    assert len(stated) == len(found) + 1  # of minLength and required, a null breaks only the second
 
 
 def test_warnings_are_no_failures(orders: Contract) -> None:
