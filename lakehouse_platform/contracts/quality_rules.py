@@ -69,16 +69,16 @@ class QualityReader:
             measure = query.percent if rule.is_percent else query.count
             self.table_rules.append(TableRule(identity, measure, bound, severity, dimension, name, text, line))
 
-    def _sql(self, rule: _Entry) -> _Query | None:
+    def _sql(self, rule: _Entry) -> Measure | None:
         try:
             text = sql_rules.normalised(rule.entry.query or "", rule.column.name if rule.column else None)
             tree = sql_rules.parsed(text)
             sql_rules.check_names(tree, self.columns)
             predicate = sql_rules.row_predicate(tree)
             if predicate is None:
-                return _Query(text, text)
+                return Measure(text, text)
             column, constraints = self._stated(predicate)
-            return _Query(text, text, predicate.sql("databricks", comments=False), constraints, column)
+            return Measure(text, text, predicate.sql("databricks", comments=False), constraints, column)
         except sql_rules.RuleQueryError as error:
             self.document.mistake((*rule.place, "query"), str(error), error.mend)
             return None
@@ -94,7 +94,7 @@ class QualityReader:
         except ValueError:
             return None, ()  # a whole-number column compared with a fraction
 
-    def _library(self, rule: _Entry) -> _Query | None:
+    def _library(self, rule: _Entry) -> Measure | None:
         metric, column = rule.entry.metric, rule.column
         match metric:
             case "nullValues" | "missingValues" | "invalidValues" if column is not None:
@@ -108,7 +108,7 @@ class QualityReader:
                 message = f"{unknown[0]} is no column here" if unknown else "duplicateValues of a table names no columns"
                 rule.mistake("arguments", message, "list the columns under arguments: {properties: [...]}")
             case "rowCount" if column is None and not rule.is_percent:
-                return _Query("SELECT COUNT(*) FROM ${table}", "")
+                return Measure("SELECT COUNT(*) FROM ${table}", "")
             case None:
                 rule.mistake("metric", "a library rule has no metric", f"set metric to one of {', '.join(_DIMENSIONS)}")
             case _ if metric in _DIMENSIONS:
@@ -120,7 +120,7 @@ class QualityReader:
 
 
 @dataclass(frozen=True)
-class _Query:
+class Measure:
     """What a rule measures: as a number of rows, in percent of the rows, and (where it judges single rows) its predicate.
 
     `column` is the one that `constraints` are of.
@@ -211,19 +211,19 @@ class _Entry:
         return () if constraint is None else (constraint,)
 
 
-def duplicates(columns: Sequence[str], *, with_nulls: bool) -> _Query:
+def duplicates(columns: Sequence[str], *, with_nulls: bool) -> Measure:
     """Values (or combinations of values) that occur more than once; nulls are equal to each other `with_nulls`, else they never count."""
     names = ", ".join(exp.column(name, quoted=True).sql("databricks") for name in columns)
     where = "" if with_nulls else " WHERE " + " AND ".join(f"{exp.column(name, quoted=True).sql('databricks')} IS NOT NULL" for name in columns)
     repeated = f"(SELECT COUNT(*) AS n FROM ${{table}}{where} GROUP BY {names})"
     count = "COUNT(CASE WHEN n > 1 THEN 1 END)"
-    return _Query(f"SELECT {count} FROM {repeated}", f"SELECT {_percent(count, 'SUM(n)')} FROM {repeated}")
+    return Measure(f"SELECT {count} FROM {repeated}", f"SELECT {_percent(count, 'SUM(n)')} FROM {repeated}")
 
 
-def _judging(column: Column, constraints: tuple[Constraint, ...]) -> _Query:
+def _judging(column: Column, constraints: tuple[Constraint, ...]) -> Measure:
     predicate = exp.or_(*(failing(column, constraint) for constraint in constraints)).sql("databricks")
     count = f"COUNT(CASE WHEN {predicate} THEN 1 END)"
-    return _Query(f"SELECT {count} FROM ${{table}}", f"SELECT {_percent(count, 'COUNT(*)')} FROM ${{table}}", predicate, constraints)
+    return Measure(f"SELECT {count} FROM ${{table}}", f"SELECT {_percent(count, 'COUNT(*)')} FROM ${{table}}", predicate, constraints)
 
 
 def _percent(part: str, whole: str) -> str:

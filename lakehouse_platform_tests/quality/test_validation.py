@@ -135,4 +135,4 @@ def test_no_rows(orders: Contract) -> None:
 def test_importing_it_leaves_pandera_alone() -> None:
     heavy = {"pandera", "narwhals", "duckdb", "deltalake", "dagster"}
     program = f"import sys, lakehouse_platform.quality.validation; sys.exit(bool({heavy} & set(sys.modules)))"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
