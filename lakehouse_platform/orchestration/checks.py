@@ -1,0 +1,126 @@
+"""Each rule of a contract as an asset check, and one that validates what was committed independently. Not here: how rules are judged (quality)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from lakehouse_platform.contracts.model import Severity
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.record import CommitRecord
+from lakehouse_platform.medallion.verification import VALIDATION, verify
+from lakehouse_platform.orchestration.names import asset_key
+from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.storage import mapped_columns
+
+DECODING = "decoding"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of a table. `counted` are the rule ids by which a commit counts its failing rows; none where the committed table itself is judged.
+
+    Only what judges the committed table blocks: a row that failed a row rule is in quarantine and not in the table.
+    """
+
+    name: str
+    description: str
+    severity: Severity = Severity.ERROR
+    counted: tuple[str, ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a failure keeps what is downstream from running."""
+        return self.severity is Severity.ERROR and not self.counted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check went."""
+
+    check: Check
+    passed: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checks_of(table: Table) -> tuple[Check, ...]:
+    """All checks of a table, in the order of its contract."""
+    rules = [
+        # Silver's rows are judged before they are committed; gold's once they are.
+        Check(rule.id, rule.description or f"no row where {rule.failing}", rule.severity, (rule.id,) if table.layer == "silver" else ())
+        for rule in table.contract.row_rules
+    ]
+    whole = [Check(rule.id, rule.description or rule.query, rule.severity) for rule in table.contract.table_rules]
+    validation = Check(VALIDATION, "the committed partitions satisfy the contract, judged by a pandera schema derived from it")
+    return (*_column_checks(table), *rules, *whole, validation)
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """The checks as Dagster's specs."""
+    return [
+        dg.AssetCheckSpec(check.name, asset=asset_key(table.name), description=check.description, blocking=check.blocks) for check in checks_of(table)
+    ]
+
+
+def counted_outcomes(table: Table, record: CommitRecord) -> Iterator[Outcome]:
+    """The row rules by the counts in a commit."""
+    counted = {rule for check in checks_of(table) for rule in check.counted}
+    for check in checks_of(table):
+        if not check.counted:
+            continue
+        failing = {rule: count for rule, count in record.rules.items() if rule in check.counted}
+        if check.name == DECODING:
+            failing |= {rule: count for rule, count in record.rules.items() if rule not in counted}
+        metadata: dict[str, Any] = {"failing_rows": sum(failing.values()), "step": record.step, "batch_id": record.batch_id}
+        if record.accounts is not None:
+            metadata["rows_read"] = record.accounts.read
+        if len(failing) > 1:
+            metadata |= {f"failing_rows {rule}": count for rule, count in failing.items()}
+        yield Outcome(check, not any(failing.values()), metadata)
+
+
+def committed_outcomes(lakehouse: Lakehouse, table: Table, partitions: Collection[str] | None) -> Iterator[Outcome]:
+    """The rules that judge the committed table, and the validation of the partitions that were touched (None: the whole table)."""
+    by_name = {check.name: check for check in checks_of(table)}
+    for verdict in verify(lakehouse, table, partitions):
+        yield Outcome(by_name[verdict.rule], verdict.passed, verdict.measured)
+
+
+def check_result(table: str, outcome: Outcome) -> dg.AssetCheckResult:
+    """An outcome within an asset's run."""
+    return dg.AssetCheckResult(
+        passed=outcome.passed,
+        asset_key=asset_key(table),
+        check_name=outcome.check.name,
+        metadata=dict(outcome.metadata),
+        severity=_severity(outcome.check),
+    )
+
+
+def check_evaluation(table: str, outcome: Outcome) -> dg.AssetCheckEvaluation:
+    """An outcome outside an asset's run, as an event of its own."""
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key(table),
+        check_name=outcome.check.name,
+        passed=outcome.passed,
+        metadata=dict(outcome.metadata),
+        severity=_severity(outcome.check),
+    )
+
+
+def _column_checks(table: Table) -> Iterator[Check]:
+    if table.layer != "silver":
+        # Gold's types are held against its contract when it loads, its nulls and keys by the validation.
+        return
+    yield Check(DECODING, "every record could be decoded, and was in time", counted=(DECODING,))
+    for column in mapped_columns(table):
+        yield Check(f"{column.name}_type", f"every value is {column.type}", counted=(f"{column.name}_type", f"{column.name}_expression"))
+        if column.required:
+            yield Check(f"{column.name}_required", "every row has a value", counted=(f"{column.name}_required",))
+
+
+def _severity(check: Check) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if check.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN

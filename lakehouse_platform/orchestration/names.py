@@ -1,0 +1,35 @@
+"""How tables are named in Dagster: asset keys, pools, job, op and sensor names. Not here: what they do."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """Layer first: `silver/order_lines` is the asset ["silver", "order_lines"]."""
+    return dg.AssetKey(table.split("/"))
+
+
+def landing_key(source: str) -> dg.AssetKey:
+    """The external asset of a source's files."""
+    return dg.AssetKey(["landing", source.split("/")[1]])
+
+
+def pool(table: str) -> str:
+    """The pool that lets one run at a time write a table."""
+    return f"delta__{step_name(table)}"
+
+
+def step_name(table: str) -> str:
+    """The table's step in an increment."""
+    return table.replace("/", "__")
+
+
+def increment_job_name(source: str) -> str:
+    """The job that ingests a source and carries it through all that is downstream."""
+    return f"increment_{source.split('/')[1]}"
+
+
+def sensor_name(source: str) -> str:
+    """The sensor that watches a source's files."""
+    return f"{source.split('/')[1]}_files"

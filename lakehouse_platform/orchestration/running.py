@@ -1,0 +1,56 @@
+"""Which runs are alive: each holds a lock on a file while it runs, which the operating system frees even after kill -9.
+
+Without it a killed run stays "started" for ever, keeps its pools and holds back the sensors: Dagster's own launcher cannot tell.
+Runs of other machines have no file here and are left alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+
+@contextmanager
+def marked_alive(folder: Path, run_id: str) -> Iterator[None]:
+    """Hold the run's lock. Steps of one run in several processes share it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, unlocked = folder / run_id, folder / f".{run_id}.{os.getpid()}"
+    with unlocked.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        # Only a file that is already locked gets its name, or it would look like a dead run's for a moment.
+        unlocked.rename(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def end_dead_runs(instance: dg.DagsterInstance, folder: Path) -> list[str]:
+    """Mark runs whose process is gone as failed and free their pools; gives their ids."""
+    ended = []
+    for path in sorted(folder.glob("[!.]*")):
+        if _is_locked(path):
+            continue
+        run = instance.get_run_by_id(path.name)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, "The run's process is gone; the next increment takes up what it left.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            ended.append(run.run_id)
+        path.unlink(missing_ok=True)
+    return ended
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False

@@ -1,0 +1,147 @@
+"""Runs in this process on the lakehouse's Dagster instance, for the command line and scripts: they show in the UI like any other. Not here: steps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.result import StepResult
+from lakehouse_platform.orchestration.build import build_definitions, project_of
+from lakehouse_platform.orchestration.instance import open_instance
+from lakehouse_platform.orchestration.names import asset_key, increment_job_name
+from lakehouse_platform.orchestration.partitions import blocks, keys_between, partitions_definition
+from lakehouse_platform.orchestration.resources import Listener, running_folder
+from lakehouse_platform.orchestration.running import end_dead_runs
+from lakehouse_platform.orchestration.sensors import landing_tags
+from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.settings import Settings
+from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.project import Project
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run went: what each table's step gave (increments only), and the errors of those that failed."""
+
+    run_id: str
+    success: bool
+    results: Mapping[str, StepResult] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A project's definitions and the instance that its runs are kept on. `results` hears of every step, then passes it on."""
+
+    settings: Settings
+    project: Project
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    results: dict[str, StepResult]
+
+    def increment(self, source: str) -> Run:
+        """Ingest a source and refresh everything downstream with what is new. A table that fails leaves those beside it alone."""
+        self.results.clear()
+        tags = landing_tags(Lakehouse(self.settings, self.project), source)
+        return self._execute(self.definitions.resolve_job_def(increment_job_name(source)), tags)
+
+    def partitions(
+        self, tables: Collection[str], keys: Collection[str] | None = None, first: str | None = None, last: str | None = None
+    ) -> list[Run]:
+        """Recompute partitions of tables: those of `keys` (any day of a month stands for it), or all from first to last.
+
+        One run a block of adjacent partitions; tables whose partitions differ have runs of their own. Stops after a run that failed.
+        """
+        runs: list[Run] = []
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        for group in _groups([table for name, table in self.project.tables.items() if name in tables]):
+            for tags in _range_tags(group, keys, first, last):
+                runs.append(self._execute(job, tags, [asset_key(table.name) for table in group]))
+                if not runs[-1].success:
+                    return runs
+        return runs
+
+    def _execute(self, job: dg.JobDefinition, tags: Mapping[str, str], selection: Sequence[dg.AssetKey] | None = None) -> Run:
+        result = job.execute_in_process(
+            # What goes wrong is given back; the steps' own log lines are in the UI and need not run through the terminal.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=self.instance,
+            raise_on_error=False,
+            asset_selection=selection,
+            tags=tags,
+        )
+        failures = {event.step_key or "": _error_text(event) for event in result.all_events if event.is_step_failure}
+        return Run(result.run_id, result.success, dict(self.results), failures)
+
+
+@contextmanager
+def open_runner(settings: Settings, listener: Listener | None = None) -> Iterator[Runner]:
+    """Load the project once for any number of runs. Raises ProjectError with every mistake in it."""
+    results: dict[str, StepResult] = {}
+
+    def heard(table: str, result: StepResult | None) -> None:
+        if result is not None:
+            results[table] = result
+        if listener is not None:
+            listener(table, result)
+
+    definitions = build_definitions(settings, heard)
+    with open_instance(settings) as instance:
+        end_dead_runs(instance, running_folder(settings))
+        yield Runner(settings, project_of(settings), definitions, instance, results)
+
+
+def run_increment(settings: Settings, source: str, listener: Listener | None = None) -> Run:
+    """One increment of a source."""
+    with open_runner(settings, listener) as runner:
+        return runner.increment(source)
+
+
+def run_partitions(
+    settings: Settings, tables: Collection[str], keys: Collection[str] | None = None, first: str | None = None, last: str | None = None
+) -> list[Run]:
+    """Recompute partitions of tables; see Runner.partitions."""
+    with open_runner(settings) as runner:
+        return runner.partitions(tables, keys, first, last)
+
+
+def _groups(tables: Sequence[Table]) -> list[list[Table]]:
+    """Tables that one run can take: those that follow each other and have the same partitions, or none."""
+    groups: list[list[Table]] = []
+    for table in tables:
+        mine = partitions_definition(table)
+        theirs = [definition for each in (groups[-1] if groups else []) if (definition := partitions_definition(each)) is not None]
+        if groups and (mine is None or not theirs or theirs[0] == mine):
+            groups[-1].append(table)
+        else:
+            groups.append([table])
+    return groups
+
+
+def _range_tags(group: Sequence[Table], keys: Collection[str] | None, first: str | None, last: str | None) -> list[dict[str, str]]:
+    table = next((table for table in group if table.attributes.partitions is not None), None)
+    definition = partitions_definition(table) if table is not None else None
+    if table is None or definition is None:
+        return [{}]
+    wanted = keys_between(definition, first, last) if keys is None else keys
+    # ISO dates order as text, so the start of a key's own partition is the last that does not come after it.
+    found = blocks(definition, {_holding(definition, key) for key in wanted})
+    if not found:
+        raise LakehouseError(f"{table.name} has no partition from {first} to {last}")
+    return [{"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end} for start, end in found]
+
+
+def _holding(definition: dg.TimeWindowPartitionsDefinition, day: str) -> str:
+    return max((key for key in definition.get_partition_keys() if key <= day), default=day)
+
+
+def _error_text(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    if error is None:
+        return "failed"
+    origin = error.cause or error
+    return origin.message.strip()
