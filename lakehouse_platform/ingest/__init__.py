@@ -1,0 +1,1 @@
+"""From landed files to bronze records, and from bronze records to fields."""

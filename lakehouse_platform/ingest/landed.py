@@ -1,0 +1,47 @@
+"""Which files have landed for a source, and what their paths say. Not here: what is in them (content.py)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse_platform.ingest.source import Source
+
+_PART = re.compile(r"\*|\{([^}]*)\}")
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file that matches a source's path. `source_file` is its path below the landing folder, `path_values` are its `{name}`s in order."""
+
+    path: Path
+    source_file: str
+    path_values: tuple[str, ...] = ()
+
+
+def landed_files(landing: Path, source: Source) -> list[LandedFile]:
+    """All files of a source, by path. Names that start with a dot are files still being written, and left alone."""
+    pattern = source.attributes.files.path
+    matching = re.compile(_regular_expression(pattern), re.DOTALL)
+    found = []
+    for path in landing.glob(_glob(pattern)):
+        name = path.relative_to(landing).as_posix()
+        match = matching.fullmatch(name)
+        if match and not path.name.startswith(".") and path.is_file():
+            found.append(LandedFile(path, name, tuple(match[column] for column in source.path_columns)))
+    return sorted(found, key=lambda file: file.source_file)
+
+
+def _glob(pattern: str) -> str:
+    """The pattern for a glob, in which nothing but our own * means many."""
+    return re.sub(r"[?\[]", r"[\g<0>]", _PART.sub("*", pattern))
+
+
+def _regular_expression(pattern: str) -> str:
+    parts, start = [], 0
+    for match in _PART.finditer(pattern):
+        parts.append(re.escape(pattern[start : match.start()]))
+        parts.append(f"(?P<{match[1]}>[^/]+)" if match[1] else "[^/]*")
+        start = match.end()
+    return "".join([*parts, re.escape(pattern[start:])])

@@ -1,0 +1,121 @@
+"""What was taken from files before, and what to take now: the ledger lives in the bronze table's own commits (PROTOCOLS 4.1, 4.2).
+
+`file:<identity>` is the last row of that content, `path:<source file>` the bytes taken of that path, and `seen:<source file>` the
+file's state on disk when all of it was taken, so that an untouched file is not read again. Not here: reading records (records.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.ingest.content import Content, FileRefused, examine
+from lakehouse_platform.ingest.landed import LandedFile
+from lakehouse_platform.ingest.source import Source
+
+# A file can change within one tick of the file system's clock without showing it.
+_CLOCK_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Take:
+    """Records to take from a file: those in its bytes from `start` to `end`, their rows counted on from `rows_before`.
+
+    `identity` is of the path values and the content up to `end`, `state` the file's state on disk before it was read. With
+    `supersedes`, earlier records of this path are of other content, and `rows_before` is for the caller to find out.
+    """
+
+    file: LandedFile
+    start: int
+    end: int
+    identity: str
+    state: int
+    is_settled: bool
+    rows_before: int = 0
+    supersedes: bool = False
+
+    def transactions(self, last_row: int) -> Mapping[str, int]:
+        """The ledger's entries for this take."""
+        name = self.file.source_file
+        seen = {f"seen:{name}": self.state} if self.is_settled else {}
+        return {f"file:{self.identity}": last_row, f"path:{name}": self.end, **seen}
+
+    def still_stands(self) -> bool:
+        """Whether the file still holds what was to be taken: untouched, or at most longer."""
+        if _state(self.file.path.stat()) == self.state:
+            return True
+        return examine(self.file, has_quotes=False, prefix_length=self.end).prefix.digest == self.identity
+
+
+class ContentChanged(FileRefused):
+    """A file whose content changed inside a record that was taken already."""
+
+    def __init__(self, file: LandedFile, bytes_taken: int) -> None:
+        self.file = file
+        super().__init__(f"{file.source_file}: the first {bytes_taken} bytes, whose records were taken already, are not what they were")
+
+
+def next_take(file: LandedFile, source: Source, snapshot: Snapshot | None, settle_seconds: float) -> Take | None:
+    """What to take from a file now; None when there is nothing new. Raises FileRefused, naming the file and the mend."""
+    ledger = _Ledger(snapshot)
+    status = file.path.stat()
+    state, age_seconds = _state(status), time.time() - status.st_mtime
+    if ledger.version(f"seen:{file.source_file}") == state:
+        return None
+    taken = ledger.version(f"path:{file.source_file}") or 0
+    has_quotes = source.attributes.files.format == "csv"
+    try:
+        content = examine(file, has_quotes=has_quotes, prefix_length=taken)
+    except FileRefused:
+        if age_seconds < settle_seconds:
+            return None  # it may still be on its way
+        raise
+    end = content.length if age_seconds >= settle_seconds else content.record_end
+    is_whole = end == content.length
+    identity = content.digest if is_whole else examine(file, has_quotes=has_quotes, prefix_length=end).prefix.digest
+    if end == 0 or ledger.knows(content.digest) or ledger.knows(identity):
+        return None
+    take = Take(file, 0, end, identity, state, is_whole and age_seconds > _CLOCK_TICK_SECONDS)
+    return _continued(take, content, taken, ledger, source) if taken else take
+
+
+def whole(file: LandedFile) -> Take:
+    """A take of all that a file holds, whatever was taken before."""
+    content = examine(file, has_quotes=False)
+    return Take(file, 0, content.length, content.digest, _state(file.path.stat()), is_settled=False)
+
+
+class _Ledger:
+    """The entries as of a snapshot."""
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self._snapshot = snapshot
+
+    def version(self, entry: str) -> int | None:
+        return None if self._snapshot is None else self._snapshot.transaction_version(entry)
+
+    def knows(self, identity: str) -> bool:
+        return self.version(f"file:{identity}") is not None
+
+
+def _continued(take: Take, content: Content, taken: int, ledger: _Ledger, source: Source) -> Take | None:
+    """What is new in a file of which the first bytes were taken."""
+    rows = ledger.version(f"file:{content.prefix.digest}")
+    line_end = b"" if content.prefix.last_byte == b"\n" else content.following[: 2 if content.following == b"\r\n" else 1]
+    ends_there = not content.prefix.open_quote and line_end in (b"", b"\n", b"\r\n", b"\r")
+    if content.prefix.length == taken and rows is not None and ends_there:
+        start = taken + len(line_end)
+        return replace(take, start=start, rows_before=rows) if start < take.end else None
+    if source.attributes.files.on_change == "fail":
+        raise ContentChanged(take.file, taken)
+    return replace(take, supersedes=True)
+
+
+def _state(status: os.stat_result) -> int:
+    """One number for a file's size, time of change and place on disk."""
+    text = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}:{status.st_dev}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])

@@ -1,0 +1,140 @@
+"""The records of files as a stream of Arrow batches, a whole chunk at a time: no record is touched by Python.
+
+Belongs here: cutting bytes into records (PROTOCOLS 4.3). Does not belong here: which bytes to take (ledger.py), fields (decode.py).
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse_platform.ingest.content import FileRefused, chunks, last_record_end, opened
+from lakehouse_platform.ingest.ledger import Take
+from lakehouse_platform.ingest.source import Source
+
+_UTF8_BOM = b"\xef\xbb\xbf"
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_ROWS_AT_ONCE = 1 << 16
+_NUMBERS = pa.array(array.array("q", range(_ROWS_AT_ONCE)), pa.int64())
+
+
+class RecordStream:
+    """The records of several takes, readable once. `last_rows` holds each take's last row once the stream has been read.
+
+    Columns: `text` (the record in UTF-8 where its bytes are of the source's encoding, else not valid UTF-8), `original` (its bytes), `source_row`,
+    `source_header`, `source_file`, `content_hash`, and the source's path columns.
+    """
+
+    def __init__(self, source: Source, takes: Sequence[Take]) -> None:
+        self._source, self._takes = source, takes
+        self.last_rows: dict[Take, int] = {}
+        constants = ("source_header", "source_file", "content_hash", *source.path_columns)
+        self._schema = pa.schema(
+            [("text", pa.binary()), ("original", pa.binary()), ("source_row", pa.int64()), *((name, _TEXT) for name in constants)]
+        )
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The stream, for an engine to read."""
+        return pa.RecordBatchReader.from_batches(self._schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for take in self._takes:
+            with opened(take.file) as stream:
+                yield from self._take_batches(take, stream)
+
+    def _take_batches(self, take: Take, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
+        is_csv = self._source.attributes.files.format == "csv"
+        encoding = self._source.attributes.files.encoding
+        header = _header(stream, encoding) if is_csv else None
+        start = max(take.start, header[1] if header else 0)
+        stream.seek(start)
+        row = take.rows_before
+        constants = (header[0] if header else None, take.file.source_file, take.identity, *take.file.path_values)
+        keeps_blank = header is not None and "," not in header[0]
+        for piece in _record_pieces(stream, take.end - start, has_quotes=is_csv):
+            whole = piece.removeprefix(_UTF8_BOM) if start == row == 0 and encoding == "utf-8" else piece
+            originals = _records(whole, has_quotes=is_csv, keeps_blank=keeps_blank)
+            texts = originals if encoding == "utf-8" else _records(_as_utf8(whole, encoding), has_quotes=is_csv, keeps_blank=keeps_blank)
+            for first in range(0, len(texts), _ROWS_AT_ONCE):
+                text = texts.slice(first, _ROWS_AT_ONCE)
+                numbers = pc.add(_NUMBERS.slice(0, len(text)), row + 1)
+                columns = [text, originals.slice(first, _ROWS_AT_ONCE), numbers, *(_constant(value, len(text)) for value in constants)]
+                row += len(text)
+                yield pa.record_batch(columns, schema=self._schema)
+        self.last_rows[take] = row
+
+
+def _record_pieces(stream: BinaryIO, length: int, *, has_quotes: bool) -> Iterator[bytes]:
+    """The next `length` bytes in pieces that end where records end; the last one ends where it ends."""
+    rest: list[bytes] = []
+    open_quote = False
+    read = 0
+    for chunk in chunks(stream, length):
+        read += len(chunk)
+        end = last_record_end(chunk, has_quotes=has_quotes, open_quote=open_quote)
+        open_quote ^= has_quotes and bool(chunk.count(b'"') & 1)
+        if end:
+            yield b"".join([*rest, chunk[:end]])
+            rest = []
+        rest.append(chunk[end:])
+    if read < length:
+        raise FileRefused("a file became shorter while it was read. Mend: run again once nothing writes to it")
+    if last := b"".join(rest):
+        yield last
+
+
+def _records(piece: bytes, *, has_quotes: bool, keeps_blank: bool) -> pa.Array:
+    """The records of a piece without their line ends; lines inside quotes are joined again."""
+    lines = pc.split_pattern(pa.array([piece.removesuffix(b"\n")], pa.binary()), b"\n").values
+    if has_quotes and b'"' in piece:
+        lines = _joined(lines)
+    if b"\r" in piece:
+        lines = pc.if_else(pc.ends_with(lines, b"\r"), pc.binary_slice(lines, 0, -1), lines)
+    # A blank line holds no record, except where a record is a single field, which may be empty.
+    return lines if keeps_blank else lines.filter(pc.greater(pc.binary_length(lines), 0))
+
+
+def _joined(lines: pa.Array) -> pa.Array:
+    """Lines joined to records: one that ends with a quote open goes on in the next."""
+    open_after = pc.bit_wise_and(pc.cumulative_sum(pc.count_substring(lines, b'"')), 1)
+    if pc.max(open_after).as_py() == 0:
+        return lines
+    goes_on = pa.concat_arrays([pa.array([0], open_after.type), open_after.slice(0, len(lines) - 1)])
+    starts = pc.indices_nonzero(pc.equal(goes_on, 0)).cast(pa.int32())
+    offsets = pa.concat_arrays([starts, pa.array([len(lines)], pa.int32())])
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, lines), b"\n")
+
+
+def _header(stream: BinaryIO, encoding: str) -> tuple[str, int]:
+    """A CSV file's header record, and where the records after it start. Bytes outside the encoding stand as U+FFFD."""
+    length = 0
+    head = b""
+    for chunk in chunks(stream):
+        head += chunk
+        length = first_record_end(head)
+        if length:
+            break
+    length = length or len(head)
+    bom = _UTF8_BOM if encoding == "utf-8" else b""
+    return head[:length].removeprefix(bom).removesuffix(b"\n").removesuffix(b"\r").decode(encoding, "replace"), length
+
+
+def first_record_end(head: bytes) -> int:
+    """Where the first CSV record ends, its line end included; 0 where it does not."""
+    end = head.find(b"\n")
+    while end >= 0 and head.count(b'"', 0, end) & 1:
+        end = head.find(b"\n", end + 1)
+    return end + 1
+
+
+def _as_utf8(piece: bytes, encoding: str) -> bytes:
+    """The piece in UTF-8; bytes that the encoding does not have stay as they are, which no UTF-8 allows there."""
+    return piece.decode(encoding, "surrogateescape").encode("utf-8", "surrogateescape")
+
+
+def _constant(value: str | None, length: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), length), pa.array([value], pa.string()))

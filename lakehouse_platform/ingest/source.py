@@ -1,0 +1,46 @@
+"""What a source is: the attributes of its `defs.yaml`, and the source with its folder. Not here: reading files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Files(BaseModel):
+    """Files that land under the landing folder. `{name}` in the path becomes a column of that name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(description="Path below the landing folder, with * and {name}, such as sensors/{group}/{sensor_id}.csv")
+    format: Literal["csv", "json"] = Field(description="csv with a header record, or JSON lines; .gz is unpacked")
+    encoding: Literal["utf-8", "cp1252", "latin-1"] = Field(default="utf-8", description="How bytes become text")
+    on_change: Literal["fail", "replace", "append"] = Field(default="fail", description="When content inside a record already taken changes")
+
+
+class SourceAttributes(BaseModel):
+    """`attributes` of a `lakehouse_platform.Source`: a bronze table and where its records come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str = Field(pattern=r"^bronze/[a-z][a-z0-9_]*$", description="Layer and name, such as bronze/activity_events")
+    files: Files = Field(description="The files that hold the records")
+    changes: Literal["plain"] | None = Field(default=None, description="Records are change events: plain is {op, ts_ms, key, before, after}")
+    owner: str | None = Field(default=None, description="Who answers for the source, such as team:retail")
+    description: str = Field(default="", description="What the records are")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A bronze table and where its records come from; `path_columns` are the columns that its path's `{name}`s fill."""
+
+    attributes: SourceAttributes
+    folder: Path
+    path_columns: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Layer and name, `bronze/…`."""
+        return self.attributes.table
