@@ -1,0 +1,1 @@
+"""Tables as folders: what defs.yaml, contract.yaml and transform.sql say together, checked when they load."""

@@ -1,4 +1,4 @@
-"""What `defs.yaml` may say: the attributes of a table and of a source. Not here: contract and query, which say the rest."""
+"""What a table's `defs.yaml` may say. Not here: contract and query, which say the rest, and sources (ingest/source.py)."""
 
 from __future__ import annotations
 
@@ -40,8 +40,11 @@ class TableAttributes(Attributes):
 
     table: str = Field(pattern=r"^(silver|gold)/[a-z][a-z0-9_]*$", description="Layer and name, such as silver/order_lines")
     refresh: Refresh = Field(description="How new input becomes the table's new state")
-    sequence_by: tuple[str, ...] = Field(default=(), description="Columns that order the rows of a key, first to last; ties go to the source position")
+    sequence_by: tuple[str, ...] = Field(
+        default=(), description="Columns that order the rows of a key, first to last; ties go to the source position"
+    )
     partitions: Partitions | None = Field(default=None, description="Partitions of the contract's partitioned column")
+    business_key: tuple[str, ...] = Field(default=(), description="SCD2: columns that name the thing whose versions the table keeps")
     track: tuple[str, ...] = Field(default=(), description="SCD2: columns whose change starts a new version; by default all but the key")
     cluster_by: tuple[str, ...] = Field(default=(), description="Columns that a reader filters by, for Z-ORDER")
     key_scope: Literal["table", "partition"] = Field(default="table", description="Where a business key is unique")
@@ -49,22 +52,3 @@ class TableAttributes(Attributes):
     event_time: str | None = Field(default=None, description="The timestamp column that lateness is judged by")
     unknown_row: bool = Field(default=False, description="SCD2: keep a row with key -1 for facts without a version")
     engine: Literal["auto", "duckdb", "spark"] = Field(default="auto", description="What runs the query")
-
-
-class Files(Attributes):
-    """Files that land under the landing folder. `{name}` in the path becomes a column of that name."""
-
-    path: str = Field(description="Path below the landing folder, with * and {name}, such as sensors/{group}/{sensor_id}.csv")
-    format: Literal["csv", "json"] = Field(description="csv with a header record, or JSON lines; .gz is unpacked")
-    encoding: Literal["utf-8", "cp1252", "latin-1"] = Field(default="utf-8", description="How bytes become text")
-    on_change: Literal["fail", "replace", "append"] = Field(default="fail", description="When content inside a record already taken changes")
-
-
-class SourceAttributes(Attributes):
-    """`attributes` of a `lakehouse_platform.Source`: a bronze table and where its records come from."""
-
-    table: str = Field(pattern=r"^bronze/[a-z][a-z0-9_]*$", description="Layer and name, such as bronze/activity_events")
-    files: Files = Field(description="The files that hold the records")
-    changes: Literal["plain"] | None = Field(default=None, description="Records are change events: plain is {op, ts_ms, key, before, after}")
-    owner: str | None = Field(default=None, description="Who answers for the source, such as team:retail")
-    description: str = Field(default="", description="What the records are")

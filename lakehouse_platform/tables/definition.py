@@ -1,4 +1,4 @@
-"""A table and a source as the rest of the platform knows them: folder, attributes, contract and query in one frozen value."""
+"""A table as the rest of the platform knows it: folder, attributes, contract and query in one frozen value."""
 
 from __future__ import annotations
 
@@ -9,24 +9,10 @@ from pathlib import Path
 from lakehouse_platform.contracts.model import Contract
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine.query import Query
-from lakehouse_platform.tables.attributes import Refresh, SourceAttributes, TableAttributes
+from lakehouse_platform.tables.attributes import Refresh, TableAttributes
 
 # (table, column) that a column is computed from.
 ColumnSource = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A bronze table."""
-
-    attributes: SourceAttributes
-    folder: Path
-    path_columns: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Layer and name, `bronze/…`."""
-        return self.attributes.table
 
 
 @dataclass(frozen=True)
@@ -54,7 +40,7 @@ class Table:
 
     @property
     def layer(self) -> str:
-        """silver or gold."""
+        """Silver or gold."""
         return self.name.split("/")[0]
 
     @property

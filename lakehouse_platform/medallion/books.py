@@ -1,0 +1,118 @@
+"""The books: accounts of every batch, sealed from the tables' logs into `system/run_metrics` (PROTOCOLS 1.4).
+
+A table's commit decides; a row here is derived from it, so sealing may be done again at any time. Not here: counting rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from lakehouse_platform.contracts.types import BIGINT, STRING, TIMESTAMP
+from lakehouse_platform.delta.commit import commit
+from lakehouse_platform.delta.creation import open_or_create
+from lakehouse_platform.delta.files import Field, Snapshot
+from lakehouse_platform.delta.retry import with_retries
+from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.scan import snapshot_scan
+from lakehouse_platform.engine.spelling import literal
+from lakehouse_platform.medallion.history import Version, versions_since
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.quality.accounts import Accounts
+
+RUN_METRICS = "system/run_metrics"
+_ENDS = tuple(field.name for field in fields(Accounts))
+_COLUMNS = (
+    *(Field(name, STRING) for name in ("table_name", "run_id", "batch_id", "step")),
+    Field("version", BIGINT),
+    Field("committed_timestamp", TIMESTAMP),
+    *(Field(name, BIGINT) for name in _ENDS),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The accounts of one commit of a table."""
+
+    table: str
+    run_id: str
+    batch_id: str
+    step: str
+    version: int
+    accounts: Accounts
+
+
+def seal(lakehouse: Lakehouse, session: Session, table: str) -> None:
+    """Write the accounts of every commit that the books do not have yet; called before and after each refresh."""
+    with_retries(lambda: _seal_once(lakehouse, session, table), lakehouse.settings.commit_tries)
+
+
+def entries(lakehouse: Lakehouse, session: Session, table: str | None = None) -> list[Entry]:
+    """The accounts of a table's commits, or of all tables, in order: the sealed ones, then those in the log beyond them."""
+    names = [table] if table is not None else list(lakehouse.project.tables)
+    books = lakehouse.snapshot(RUN_METRICS)
+    found: list[Entry] = []
+    for name in names:
+        sealed = _sealed_version(lakehouse, books, name)
+        if books is not None and sealed >= 0:
+            found += _read(session, books, name)
+        found += [entry for version in versions_since(lakehouse, name, sealed) if (entry := _entry(name, version)) is not None]
+    return found
+
+
+def committed_batches(lakehouse: Lakehouse, session: Session, table: str) -> set[str]:
+    """Ids of the batches that a table has committed; only their rows in quarantine count."""
+    return {entry.batch_id for entry in entries(lakehouse, session, table)}
+
+
+def total(entries_of_table: Sequence[Entry]) -> Accounts:
+    """The sum of accounts: the table's state."""
+    return sum((entry.accounts for entry in entries_of_table), Accounts())
+
+
+def _seal_once(lakehouse: Lakehouse, session: Session, table: str) -> None:
+    snapshot = lakehouse.snapshot(table)
+    if snapshot is None:
+        return
+    books = open_or_create(lakehouse.location(RUN_METRICS), _COLUMNS, ())
+    pending = [version for version in versions_since(lakehouse, table, _sealed_version(lakehouse, books, table)) if _entry(table, version)]
+    if not pending:
+        return
+    rows = " UNION ALL ".join(_row_sql(table, version) for version in pending)
+    added = session.write(rows, books.location, ())
+    commit(books, added=added, transactions={_sealed_id(table, snapshot.table_id): pending[-1].version})
+
+
+def _sealed_id(table: str, table_id: str) -> str:
+    return f"sealed:{table}#{table_id}"
+
+
+def _sealed_version(lakehouse: Lakehouse, books: Snapshot | None, table: str) -> int:
+    snapshot = lakehouse.snapshot(table)
+    if books is None or snapshot is None:
+        return -1
+    sealed = books.transaction_version(_sealed_id(table, snapshot.table_id))
+    return -1 if sealed is None else sealed
+
+
+def _entry(table: str, version: Version) -> Entry | None:
+    record = version.record
+    if record is None or record.accounts is None:
+        return None
+    return Entry(table, record.run_id, record.batch_id, record.step, version.version, record.accounts)
+
+
+def _row_sql(table: str, version: Version) -> str:
+    entry = _entry(table, version)
+    assert entry is not None
+    named = {"table_name": entry.table, "run_id": entry.run_id, "batch_id": entry.batch_id, "step": entry.step}
+    texts = ", ".join(f"{literal(value)} AS {name}" for name, value in named.items())
+    counts = ", ".join(f"{count}::BIGINT AS {name}" for name, count in asdict(entry.accounts).items())
+    committed = f"make_timestamptz({version.timestamp_ms * 1000}) AS committed_timestamp"
+    return f"SELECT {texts}, {entry.version}::BIGINT AS version, {committed}, {counts}"
+
+
+def _read(session: Session, books: Snapshot, table: str) -> list[Entry]:
+    ends = ", ".join(_ENDS)
+    sql = f"SELECT run_id, batch_id, step, version, {ends} FROM ({snapshot_scan(books)}) WHERE table_name = {literal(table)} ORDER BY version"
+    return [Entry(table, run_id, batch_id, step, version, Accounts(*counts)) for run_id, batch_id, step, version, *counts in session.rows(sql)]

@@ -1,0 +1,137 @@
+"""One batch of bronze rows as a silver table sees it: decoded, typed and judged. Not here: deduplication and commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from lakehouse_platform.contracts.model import Column
+from lakehouse_platform.contracts.types import ColumnType
+from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.rows import RowQuery, row_query
+from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.ingest.bronze_columns import bronze_columns
+from lakehouse_platform.ingest.decode import decoded, missing_kind
+from lakehouse_platform.ingest.source import Source
+from lakehouse_platform.medallion.changes import InputChange
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.quality.judging import judged, typed_rows, warning_counts
+from lakehouse_platform.quality.reasons import Judge, rule_ids
+from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.storage import mapped_columns
+
+# Kept beside the judged columns, under names that no contract's column can have.
+_CARRIED = {
+    "_raw_data": "raw_data",
+    "_raw_bytes": "raw_bytes",
+    "_ingestion_timestamp": "ingestion_timestamp",
+    "_source_position": "struct_pack(source := source_file, row := source_row)",
+}
+_CHANGE = {name: name for name in ("_operation", "_change_timestamp")}
+
+
+@dataclass(frozen=True)
+class SilverRun:
+    """What one attempt stands on: snapshots taken in the protocol's order (quarantine first), and what changed upstream."""
+
+    lakehouse: Lakehouse
+    session: Session
+    table: Table
+    run_id: str
+    quarantine: Snapshot
+    target: Snapshot
+    change: InputChange
+
+
+@dataclass(frozen=True)
+class SilverBatch:
+    """How a silver table reads its source; `now` is the processing time of the whole run."""
+
+    table: Table
+    source: Source
+    query: RowQuery
+    now: str
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the records are change events."""
+        return self.source.attributes.changes is not None
+
+    def judged(self, rows: str) -> str:
+        """SQL of the rows of a bronze relation, typed and judged."""
+        columns = mapped_columns(self.table)
+        return judged(self._judge(columns), self._decoded(rows, columns))
+
+    def keys(self, rows: str) -> str:
+        """SQL of the typed business key of each row and its `_source_position`, and nothing else that costs time."""
+        columns = tuple(self.table.contract.column(name) for name in self.table.contract.key)
+        names = ", ".join(quote(name) for name in self.table.contract.key)
+        return f"SELECT {names}, _source_position FROM ({typed_rows(self._judge(columns), self._decoded(rows, columns))})"
+
+    def rules(self) -> tuple[str, ...]:
+        """Every rule that rows are counted by."""
+        return rule_ids(self._judge(mapped_columns(self.table)))
+
+    def warnings(self, relation: str) -> str | None:
+        """SQL that counts the failing rows of a stored relation by warning rule; None where the contract has none."""
+        if not self.table.contract.warning_rules:
+            return None
+        judge = replace(self._judge(mapped_columns(self.table)), delete_operation=None)
+        return warning_counts(judge, relation)
+
+    def _decoded(self, rows: str, columns: tuple[Column, ...]) -> str:
+        fields = self._fields(columns)
+        return decoded(self.source, rows, fields, self._decimals(columns, fields))
+
+    def _judge(self, columns: tuple[Column, ...]) -> Judge:
+        attributes = self.table.attributes
+        return Judge(
+            contract=self.table.contract,
+            query=self.query,
+            columns=columns,
+            given_types={**self.table.output_types, **self._exact_types(columns)},
+            processed_timestamp=self.now,
+            carried=_CARRIED | (_CHANGE if self.has_changes else {}),
+            event_time=attributes.event_time,
+            lateness_seconds=attributes.lateness_seconds,
+            delete_operation="_operation" if self.has_changes else None,
+            missing_kinds={column.name: kind for column in columns if (kind := self._missing_kind(column.name)) is not None},
+            decimal_texts={name: quote(f"{field}__text") for name, field in self._decimal_fields(columns).items()},
+        )
+
+    def _fields(self, columns: tuple[Column, ...]) -> tuple[str, ...]:
+        expressions = [self.query.outputs[column.name] for column in columns] + [self.query.where or ""]
+        return self._fields_in(" ".join(expressions))
+
+    def _fields_in(self, expression: str) -> tuple[str, ...]:
+        return tuple(field for field in self.query.fields if quote(field) in expression)
+
+    def _missing_kind(self, output: str) -> str | None:
+        """How a null in an output came to be, where the output is made of one field: a field that is there was emptied by the query."""
+        fields = self._fields_in(self.query.outputs[output])
+        if len(fields) != 1:
+            return None
+        return f"CASE WHEN {quote(fields[0])} IS NOT NULL THEN 'empty' ELSE {missing_kind(self.source, fields[0])} END"
+
+    def _bare_field(self, output: str) -> str | None:
+        return next((field for field in self.query.fields if self.query.outputs[output] == quote(field)), None)
+
+    def _decimal_fields(self, columns: tuple[Column, ...]) -> dict[str, str]:
+        if self.source.attributes.files.format != "json":
+            return {}
+        bare = {column.name: self._bare_field(column.name) for column in columns if column.type.name == "decimal"}
+        return {name: field for name, field in bare.items() if field is not None}
+
+    def _exact_types(self, columns: tuple[Column, ...]) -> dict[str, ColumnType]:
+        return {name: self.table.contract.column(name).type for name in self._decimal_fields(columns)}
+
+    def _decimals(self, columns: tuple[Column, ...], fields: Sequence[str]) -> dict[str, ColumnType]:
+        return {field: self.table.contract.column(name).type for name, field in self._decimal_fields(columns).items() if field in fields}
+
+
+def open_batch(table: Table, source: Source) -> SilverBatch:
+    """How a silver table reads its source, as of now."""
+    metadata = {field.name: field.type for field in bronze_columns(source)}
+    return SilverBatch(table, source, row_query(table.query, metadata), datetime.now(UTC).isoformat())

@@ -1,0 +1,103 @@
+"""Refreshes a silver table from change events: each key's latest state, in whatever order its events came (PROTOCOLS 6).
+
+The set of valid events is kept beside the table; new ones are appended once, then the touched keys are computed from the set.
+Not here: judging rows, versions of dimensions.
+"""
+
+from __future__ import annotations
+
+from lakehouse_platform.delta.commit import commit
+from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.scan import snapshot_scan
+from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.medallion import books
+from lakehouse_platform.medallion.changes import batch_identity
+from lakehouse_platform.medallion.contested import with_partition
+from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_set
+from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed, files_with_keys, having_keys
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.record import CommitRecord
+from lakehouse_platform.medallion.result import StepResult
+from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
+from lakehouse_platform.quality.accounts import Accounts
+from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batch
+from lakehouse_platform.tables.storage import SILVER_FILLED, stored_fields, unbounded_columns
+
+
+def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
+    """Take a batch of change events (view `bronze_rows`) into the table: quarantine, then the set of events, then the state, which decides."""
+    lakehouse, session, table, change = run.lakehouse, run.session, run.table, run.change
+    batch_id = batch_identity(table, [change])
+    session.table("judged_events", batch.judged("bronze_rows"))
+    replace_batch(session, run.quarantine, batch_id, quarantined_rows("SELECT * FROM judged_events", run.run_id, batch_id, batch.now))
+    _append_events(lakehouse, session, batch)
+    accounts = _count_events(session)
+    if change.kind == "all":
+        # A rebuild starts again from nothing: only what differs from the books is booked, so that their sum stays the table's state.
+        accounts = accounts - books.total(books.entries(lakehouse, session, table.name))
+    record = CommitRecord(
+        table=table.name,
+        step="rebuild" if change.reason else "increment",
+        run_id=run.run_id,
+        batch_id=batch_id,
+        code_version=table.code_version,
+        inputs={change.input: (change.from_version, change.to_version)},
+        accounts=accounts,
+        rules=_rule_counts(session, batch),
+        rebuilt=change.reason,
+    )
+    wanted = _state_of_touched_keys(lakehouse, session, batch)
+    return commit_keyed(session, table, run.target, wanted, record, {change.cursor_id: change.to_version}, read=change.added)
+
+
+def _state_of_touched_keys(lakehouse: Lakehouse, session: Session, batch: SilverBatch) -> KeyedRows:
+    key = batch.table.contract.key
+    keys = ", ".join(quote(name) for name in key)
+    session.table("event_keys", f"SELECT DISTINCT {keys} FROM batch_events")
+    changes = ensure_changes(lakehouse, batch.table)
+    events = having_keys(f"({event_set(changes, files_with_keys(session, changes, key, 'event_keys'))})", key, "event_keys")
+    names = ", ".join(quote(field.name) for field in stored_fields(batch.table))
+    return KeyedRows(key, "SELECT * FROM event_keys", f"SELECT {names} FROM ({with_partition(batch, current_rows(events, key))})")
+
+
+def _rule_counts(session: Session, batch: SilverBatch) -> dict[str, int]:
+    unnested = "SELECT unnest(_reasons).rule AS rule FROM judged_events WHERE _outcome IN ('rejected', 'late')"
+    counts = dict.fromkeys(batch.rules(), 0)
+    counts |= {rule: int(count) for rule, count in session.rows(f"SELECT rule, count(*) FROM ({unnested}) GROUP BY ALL")}
+    warned = batch.warnings("batch_events WHERE _operation <> 'd'")
+    if warned is not None:
+        names = [rule.id for rule in batch.table.contract.warning_rules]
+        counts |= {name: int(count) for name, count in zip(names, session.row(warned), strict=True)}
+    return counts
+
+
+def _append_events(lakehouse: Lakehouse, session: Session, batch: SilverBatch) -> None:
+    """Append the batch's valid events (table `judged_events`) to the table's set, each once; leaves them all in `batch_events`.
+
+    An event that comes again from an earlier place in the source moves there, so that the set does not depend on arrival.
+    """
+    columns = [quote(column.name) for column in batch.table.contract.columns]
+    identity = [name for name in columns if name not in {quote(filled) for filled in SILVER_FILLED}]
+    content = ", ".join(f"{name} := {name}" for name in [*identity, "_operation", "_change_timestamp"])
+    event_hash = f"md5(CAST(to_json(struct_pack({content})) AS VARCHAR)) AS _event_hash"
+    names = ", ".join([*columns, "_operation", "_change_timestamp", "_source_position"])
+    session.table("batch_events", f"SELECT {names}, {event_hash} FROM judged_events WHERE _outcome = 'valid'")
+    changes = ensure_changes(lakehouse, batch.table)
+    session.table("known_events", f"SELECT _event_hash, _source_position FROM ({snapshot_scan(changes)}) SEMI JOIN batch_events USING (_event_hash)")
+    first = "row_number() OVER (PARTITION BY _event_hash ORDER BY _source_position.source, _source_position.row) = 1"
+    fresh = f"SELECT * FROM batch_events QUALIFY {first}"
+    known = "SELECT _event_hash, min(_source_position) AS _first FROM known_events GROUP BY ALL"
+    new = f"SELECT fresh.* FROM ({fresh}) AS fresh LEFT JOIN ({known}) USING (_event_hash) WHERE _first IS NULL OR fresh._source_position < _first"
+    added = session.write(new, changes.location, ())
+    if added:
+        commit(changes, added=added, unbounded=unbounded_columns(batch.table))
+
+
+def _count_events(session: Session) -> Accounts:
+    """Accounts of table `judged_events`: a valid event is accepted unless it came before, from another place in the source."""
+    ends = ", ".join(f"count(*) FILTER (WHERE _outcome = '{end}')" for end in ("rejected", "late", "filtered"))
+    read, rejected, late, filtered = session.row(f"SELECT count(*), {ends} FROM judged_events")
+    # A place that is the batch's own is there because a run before this one was killed between the two commits.
+    elsewhere = "SELECT count(DISTINCT _event_hash) FROM known_events ANTI JOIN batch_events USING (_event_hash, _source_position)"
+    accepted = session.row(f"SELECT (SELECT count(DISTINCT _event_hash) FROM batch_events) - ({elsewhere})")[0]
+    return Accounts(read, accepted, read - rejected - late - filtered - accepted, rejected, late, filtered)

@@ -1,0 +1,71 @@
+"""The quarantine of a table: every row that was turned away, with its reasons and its raw record, as a Delta table beside it.
+
+Rows become visible with the commit of their batch in the table itself, which decides (PROTOCOLS 1). Not here: judging rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lakehouse_platform.contracts.types import BIGINT, BINARY, STRING, TIMESTAMP
+from lakehouse_platform.delta.commit import commit
+from lakehouse_platform.delta.creation import open_or_create
+from lakehouse_platform.delta.files import Field, Snapshot
+from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.scan import snapshot_scan
+from lakehouse_platform.engine.spelling import literal, quote
+from lakehouse_platform.quality.reasons import REASONS
+
+COLUMNS = (
+    Field("outcome", STRING),
+    Field("reasons", REASONS),
+    Field("raw_data", STRING),
+    Field("raw_bytes", BINARY),
+    Field("source_file", STRING),
+    Field("source_row", BIGINT),
+    Field("ingestion_timestamp", TIMESTAMP),
+    Field("quarantined_timestamp", TIMESTAMP),
+    Field("run_id", STRING),
+    Field("batch_id", STRING),
+)
+# What the log says of a file must not show what is in rejected records.
+_UNBOUNDED = ("raw_data", "raw_bytes", "source_file")
+
+
+def quarantine_name(table: str) -> str:
+    """Name of a table's quarantine, `silver/orders__quarantine`."""
+    return f"{table}__quarantine"
+
+
+def open_quarantine(location: str) -> Snapshot:
+    """The quarantine as it is, created empty where there is none."""
+    return open_or_create(location, COLUMNS, ("batch_id",))
+
+
+def replace_batch(session: Session, snapshot: Snapshot, batch_id: str, rows_sql: str) -> int:
+    """Make a relation of judged rows the whole of one batch in quarantine, by compare-and-swap; gives the rows written.
+
+    Raises CommitConflict when the quarantine moved since `snapshot`. Nothing is committed where nothing would change.
+    """
+    removed = tuple(file for file in snapshot.files if file.partition_values.get("batch_id") == batch_id)
+    columns = ", ".join(quote(field.name) for field in COLUMNS)
+    added = session.write(f"SELECT {columns} FROM ({rows_sql})", snapshot.location, ("batch_id",))
+    if added or removed:
+        commit(snapshot, added=added, removed=removed, unbounded=_UNBOUNDED)
+    return sum(file.rows for file in added)
+
+
+def quarantined_rows(outcome_sql: str, run_id: str, batch_id: str, now: str) -> str:
+    """SQL that makes quarantine's rows from judged ones."""
+    return (
+        "SELECT _outcome AS outcome, _reasons AS reasons, _raw_data AS raw_data, _raw_bytes AS raw_bytes, _source_position.source AS source_file, "
+        "_source_position.row AS source_row, _ingestion_timestamp AS ingestion_timestamp, "
+        f"TIMESTAMPTZ {literal(now)} AS quarantined_timestamp, {literal(run_id)} AS run_id, {literal(batch_id)} AS batch_id "
+        f"FROM ({outcome_sql}) WHERE _outcome IN ('rejected', 'late')"
+    )
+
+
+def visible_rows(snapshot: Snapshot, committed_batches: Collection[str]) -> str:
+    """SQL of the rows whose batch the table has committed; rows of a batch that never was are not shown."""
+    files = tuple(file for file in snapshot.files if file.partition_values.get("batch_id") in committed_batches)
+    return snapshot_scan(snapshot, files)

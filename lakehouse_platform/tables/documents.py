@@ -1,0 +1,98 @@
+"""Reads the defs.yaml files below a folder into attributes, with the line of each mistake. Not here: contracts and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lakehouse_platform.ingest.source import SourceAttributes
+from lakehouse_platform.problems import Problem
+from lakehouse_platform.tables.attributes import TableAttributes
+
+TABLE_TYPE, SOURCE_TYPE = "lakehouse_platform.Table", "lakehouse_platform.Source"
+_MODELS: dict[str, type[TableAttributes] | type[SourceAttributes]] = {TABLE_TYPE: TableAttributes, SOURCE_TYPE: SourceAttributes}
+
+
+@dataclass(frozen=True)
+class Document:
+    """One defs.yaml of a table or a source; `line` is where its attributes begin."""
+
+    path: Path
+    line: int
+    attributes: TableAttributes | SourceAttributes
+
+
+def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
+    """Every table and source below a folder, and every mistake in their defs.yaml; files of other component types are passed over."""
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for path in sorted(defs_root.rglob("defs.yaml")):
+        for node in _mappings(path, problems):
+            found = _document(path, node, problems)
+            if found is not None:
+                documents.append(found)
+    return documents, problems
+
+
+def _mappings(path: Path, problems: list[Problem]) -> Iterator[yaml.MappingNode]:
+    try:
+        for node in yaml.compose_all(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader):
+            if isinstance(node, yaml.MappingNode):
+                yield node
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        problems.append(Problem(path, line, f"this is not YAML: {error.problem}", "correct the indentation or the quotes at this line"))
+
+
+def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Document | None:
+    entries = {key.value: (key, value) for key, value in node.value}
+    kind = entries["type"][1].value if "type" in entries else None
+    if kind not in _MODELS:
+        return None
+    key, value = entries.get("attributes", (node, node))
+    values = _plain(value) if "attributes" in entries else {}
+    try:
+        return Document(path, key.start_mark.line + 1, _MODELS[kind].model_validate(values))
+    except ValidationError as error:
+        for mistake in error.errors():
+            location = [str(part) for part in mistake["loc"]]
+            line = _line(value, location)
+            name = ".".join(location) or "attributes"
+            problems.append(Problem(path, line, f"{name}: {mistake['msg']}", _mend(kind, location, mistake["type"])))
+        return None
+
+
+def _plain(node: yaml.Node) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _line(node: yaml.Node, location: list[str]) -> int:
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == part), None)
+            if pair is None:
+                return line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _mend(kind: str, location: list[str], mistake: str) -> str:
+    known = ", ".join(_MODELS[kind].model_fields)
+    if mistake == "extra_forbidden":
+        return f"remove it or correct its name; known attributes are {known}"
+    if mistake == "missing":
+        return f"add {location[-1]} under attributes"
+    return "correct the value; docs/defs.md lists what each attribute takes"

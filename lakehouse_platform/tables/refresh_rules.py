@@ -1,0 +1,85 @@
+"""What each way to refresh asks of a table's attributes and contract. Not here: checks of outputs and types (checks.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lakehouse_platform.engine.lineage import driving_expression
+from lakehouse_platform.ingest.source import Source
+from lakehouse_platform.problems import Problem
+from lakehouse_platform.tables.attributes import Refresh
+from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.draft import Draft
+
+_SILVER = (Refresh.APPEND, Refresh.UPSERT, Refresh.SCD1)
+_GOLD = (Refresh.REPLACE, Refresh.REPLACE_PARTITIONS, Refresh.REPLACE_KEYS, Refresh.SCD1, Refresh.SCD2)
+
+
+def refresh_problems(table: Table, draft: Draft, sources: Mapping[str, Source]) -> list[Problem]:
+    """Every mistake in how the table says that it refreshes."""
+    found = [*_layer(table, sources), *_key(table), *_partitions(table), *_columns(table), *_grain(table)]
+    return [Problem(draft.defs_path, draft.line, message, mend) for message, mend in found]
+
+
+def _layer(table: Table, sources: Mapping[str, Source]) -> Iterator[tuple[str, str]]:
+    allowed = _SILVER if table.layer == "silver" else _GOLD
+    if table.refresh not in allowed:
+        yield f"refresh: {table.refresh} is not for {table.layer}", f"use one of {', '.join(allowed)}"
+    from_bronze = [name for name in table.inputs if name in sources]
+    if table.layer == "silver" and list(table.inputs) != from_bronze[:1]:
+        yield "a silver table reads exactly one bronze table", "read one bronze table here; join in gold"
+    if table.layer == "gold" and from_bronze:
+        yield f"a gold table cannot read {from_bronze[0]}: its records are not decoded", "read the silver table instead"
+    changes = bool(from_bronze) and sources[from_bronze[0]].attributes.changes is not None
+    if table.layer == "silver" and changes != (table.refresh is Refresh.SCD1):
+        yield f"refresh: {table.refresh} does not fit its source", "change events are refreshed by scd1, other records by append or upsert"
+
+
+def _key(table: Table) -> Iterator[tuple[str, str]]:
+    if table.refresh in (Refresh.UPSERT, Refresh.REPLACE_KEYS, Refresh.SCD1) and not table.contract.key:
+        yield f"refresh: {table.refresh} needs a business key", "mark its columns primaryKey in the contract"
+    if table.refresh is Refresh.SCD2 and table.layer == "gold" and not table.inputs:
+        yield "a dimension needs an input", "read the table whose rows or changes are its events"
+
+
+def _partitions(table: Table) -> Iterator[tuple[str, str]]:
+    partitions, column = table.attributes.partitions, table.contract.partition_column
+    if table.refresh is Refresh.REPLACE_PARTITIONS and partitions is None:
+        yield "refresh: replace_partitions needs partitions", "add partitions: {grain: day, start: …}"
+    if partitions is not None and column is None:
+        yield "partitions need a column", "mark one column partitioned: true in the contract"
+    if partitions is None and column is not None:
+        yield f"the contract partitions by {column}", "add partitions: {grain: day, start: …}"
+    if partitions is not None and column is not None:
+        if table.contract.column(column).type.name not in ("date", "timestamp"):
+            yield f"{column} is neither a date nor a timestamp", "partition by a date or a timestamp"
+        elif not table.contract.column(column).required:
+            yield f"the partition column {column} may be null", "mark it required in the contract"
+        if partitions.end is not None and partitions.end < partitions.start:
+            yield "partitions end before they start", "correct start or end"
+
+
+def _columns(table: Table) -> Iterator[tuple[str, str]]:
+    names = {column.name for column in table.contract.columns}
+    attributes = table.attributes
+    for attribute in ("sequence_by", "track", "cluster_by"):
+        for name in getattr(attributes, attribute):
+            # A dimension is ordered by columns of its input, which need not be its own.
+            if name not in names and not (attribute == "sequence_by" and table.refresh is Refresh.SCD2):
+                yield f"{attribute} names {name}, which the contract does not have", f"use one of {', '.join(sorted(names))}"
+    if (attributes.lateness_seconds is None) != (attributes.event_time is None):
+        yield "lateness_seconds and event_time go together", "give both or neither"
+    if attributes.event_time is not None and attributes.event_time not in names:
+        yield f"event_time names {attributes.event_time}, which the contract does not have", f"use one of {', '.join(sorted(names))}"
+
+
+def _grain(table: Table) -> Iterator[tuple[str, str]]:
+    """What is recomputed must be known from a changed row of the driving input alone."""
+    wanted: tuple[str, ...] = ()
+    if table.refresh is Refresh.REPLACE_PARTITIONS and table.contract.partition_column:
+        wanted = (table.contract.partition_column,)
+    elif table.refresh is Refresh.REPLACE_KEYS:
+        wanted = table.contract.key
+    for name in wanted:
+        if name in table.query.outputs and driving_expression(table.query, name) is None:
+            yield f"{name} cannot be told from a row of {table.driving}", f"compute {name} from columns of {table.driving} without aggregates"

@@ -1,0 +1,28 @@
+"""Builds a source from its attributes and checks the pattern of its files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lakehouse_platform.ingest.bronze_columns import FILE_COLUMNS
+from lakehouse_platform.ingest.source import Source, SourceAttributes
+from lakehouse_platform.problems import Problem, ProjectError
+
+_PLACEHOLDER = re.compile(r"\{([^}]*)\}")
+
+
+def build_source(folder: Path, attributes: SourceAttributes) -> Source:
+    """The source of a folder. Raises ProjectError for a pattern that leaves the landing folder or names a column twice or badly."""
+    names = tuple(_PLACEHOLDER.findall(attributes.files.path))
+    taken = {field.name for field in FILE_COLUMNS}
+    problems = [
+        Problem(folder / "defs.yaml", 0, f"files.path: {name!r} cannot be a column's name here", "use a new name of letters, digits and _")
+        for position, name in enumerate(names)
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in taken or name in names[:position]
+    ]
+    if Path(attributes.files.path).is_absolute() or ".." in Path(attributes.files.path).parts:
+        problems.append(Problem(folder / "defs.yaml", 0, "files.path leaves the landing folder", "give a path below it, such as retail/*.csv"))
+    if problems:
+        raise ProjectError(problems)
+    return Source(attributes, folder, names)

@@ -1,0 +1,1 @@
+"""End-to-end runs of the product as a user starts it: processes, real files, kills."""
