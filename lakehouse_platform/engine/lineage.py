@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import sqlglot
 from sqlglot import exp
 
 from lakehouse_platform.contracts.types import ColumnType
@@ -24,13 +25,14 @@ class LookupJoin:
     """A join of a table that does not drive the query.
 
     `condition` is its ON clause in Spark SQL over `driving_alias` and `alias`; None where changed rows of the lookup cannot be brought
-    to rows of the driving input so, and any row may be affected.
+    to rows of the driving input so, and any row may be affected. `columns` are the names that may be read of it elsewhere than there.
     """
 
     input: str
     alias: str
     driving_alias: str
     condition: str | None
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -225,16 +227,54 @@ def lookup_joins(query: Query) -> tuple[LookupJoin, ...]:
             continue
         join = joins.get(id(table)) if is_direct else None
         condition = _join_condition(join, driving, table) if join is not None else None
-        found.append(LookupJoin(table_name(table), table.alias_or_name, driving.alias_or_name, condition))
+        columns = _names_read(query.tree, table.alias_or_name, join.args["on"]) if join is not None and condition is not None else frozenset[str]()
+        found.append(LookupJoin(table_name(table), table.alias_or_name, driving.alias_or_name, condition, columns))
     return tuple(found)
 
 
 def _join_condition(join: exp.Expr, driving: exp.Table, table: exp.Table) -> str | None:
     on = join.args.get("on")
-    if on is None or on.find(exp.Query):
+    # A RIGHT or FULL join also gives rows that no row of the driving input leads to.
+    if on is None or on.find(exp.Query) or join.args.get("side") in ("RIGHT", "FULL"):
         return None
     known = {driving.alias_or_name.lower(), table.alias_or_name.lower()}
     if any(column.table.lower() not in known for column in on.find_all(exp.Column)):
         return None
     text: str = on.sql(dialect=SparkSql)
     return text
+
+
+def columns_read(query: Query, name: str, schemas: Schemas) -> frozenset[str]:
+    """Columns of an input that the query may read, in any clause: a few too many where two inputs have a column of one name."""
+    names = _names_read(query.tree)
+    return frozenset(column for column in schemas[name] if column.lower() in names or "*" in names)
+
+
+def _names_read(tree: exp.Expr, alias: str | None = None, without: exp.Expr | None = None) -> frozenset[str]:
+    """Lower-case names, bare or of one alias, that stand anywhere in a tree but in one part of it; `*` where all columns may be read."""
+    left_out = {id(column) for column in without.find_all(exp.Column)} if without is not None else set()
+    names = set()
+    for column in tree.find_all(exp.Column):
+        owner = column.parts[0].name.lower()
+        if id(column) not in left_out and (alias is None or len(column.parts) == 1 or owner == alias.lower()):
+            names |= {part.name.lower() for part in column.parts}
+    names |= {"*" for star in tree.find_all(exp.Star) if isinstance(star.parent, exp.Select | exp.Column)}
+    return frozenset(names)
+
+
+def cut_column(expression: str) -> str | None:
+    """The column that a Spark SQL expression gives as it is or cuts to its hour or day, so that both lie in one day; None for any other."""
+    node: exp.Expr | None = sqlglot.parse_one(expression, dialect=SparkSql)
+    while node is not None:
+        match node:
+            case exp.Column():
+                return node.name if len(node.parts) == 1 else None
+            case exp.Paren():
+                node = node.this
+            case exp.Cast() if node.is_type("date", "timestamp", "timestamptz"):
+                node = node.this
+            case exp.Anonymous() if node.name.lower() == "date_trunc" and node.expressions[0].name.upper() in ("SECOND", "MINUTE", "HOUR", "DAY"):
+                node = node.expressions[1]
+            case _:
+                return None
+    return None

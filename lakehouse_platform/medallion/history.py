@@ -24,3 +24,9 @@ def versions_since(lakehouse: Lakehouse, table: str, version: int = -1) -> Itera
     """The versions of a table after one, in order; none where the table does not exist."""
     for entry in commits(lakehouse.location(table), version):
         yield Version(entry.version, entry.timestamp_ms, entry.operation, record_of(entry.metadata))
+
+
+def last_record(lakehouse: Lakehouse, table: str) -> CommitRecord | None:
+    """The latest record in a table's log; None where no step has committed, or its commits are gone from the log."""
+    records = [version.record for version in versions_since(lakehouse, table) if version.record is not None]
+    return records[-1] if records else None

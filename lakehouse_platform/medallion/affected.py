@@ -1,0 +1,117 @@
+"""Which partitions or keys of a gold table its inputs' changes affect, left in the session's table `affected`. Not here: recomputing them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from lakehouse_platform.contracts.types import DATE
+from lakehouse_platform.delta.files import Field
+from lakehouse_platform.engine.lineage import LookupJoin, column_lineage, columns_read, lookup_joins
+from lakehouse_platform.engine.query import parse_select
+from lakehouse_platform.engine.scan import scan, snapshot_scan
+from lakehouse_platform.engine.spelling import literal, quote
+from lakehouse_platform.engine.transpile import to_duckdb
+from lakehouse_platform.medallion.changes import InputChange, came_rows, changed_rows, went_rows
+from lakehouse_platform.medallion.gold_inputs import GoldInputs
+from lakehouse_platform.medallion.grain import Grain
+from lakehouse_platform.tables.attributes import Refresh
+from lakehouse_platform.tables.definition import Table
+
+
+def why_all(inputs: GoldInputs) -> str | None:
+    """Why every partition or key must be recomputed; empty where the inputs are read for the first time, None where only some need be."""
+    table, changes = inputs.table, inputs.changes
+    for change in changes.values():
+        if change.kind == "all":
+            return change.reason or ""
+    if inputs.grain is None:
+        return f"what changed rows of {table.driving} affect cannot be told from its query"
+    for join in lookup_joins(table.query):
+        if join.input == table.driving:
+            return f"the query reads {table.driving} in more than one place"
+        if changes[join.input].kind == "files" and join.condition is None:
+            return f"{join.input} changed, and its join does not tell which rows of {table.driving} it affects"
+    return None
+
+
+def find_affected(inputs: GoldInputs, grain: Grain) -> dict[str, list[str]]:
+    """Leave in table `affected` what the changes affect, and name what of it only a changed lookup does, by lookup."""
+    session, table = inputs.session, inputs.table
+    driving = inputs.changes[str(table.driving)]
+    session.table("affected", _of_driving(inputs, grain, driving) if driving.kind == "files" else _nothing(table, grain))
+    named: dict[str, list[str]] = {}
+    for join in lookup_joins(table.query):
+        if inputs.changes[join.input].kind != "files":
+            continue
+        _match_lookup(inputs, join)
+        session.table("affected_by_lookup", f"SELECT DISTINCT {grain.outputs} FROM matched EXCEPT SELECT * FROM affected")
+        session.execute("INSERT INTO affected SELECT * FROM affected_by_lookup")
+        texts = " || ' ' || ".join(f"CAST({quote(name)} AS VARCHAR)" for name in grain.names)
+        found = [str(text) for (text,) in session.rows(f"SELECT {texts} FROM affected_by_lookup ORDER BY ALL")]
+        named[join.input] = [*named.get(join.input, []), *found]
+    return named
+
+
+def given_partitions(inputs: GoldInputs, partitions: Collection[str]) -> None:
+    """Leave in table `affected` partitions that were named by their keys."""
+    dates = ", ".join(f"(DATE {literal(key)})" for key in sorted(partitions))
+    inputs.session.table("affected", f"SELECT * FROM (VALUES {dates}) AS given({quote(str(inputs.table.partition_column))})")
+
+
+def _nothing(table: Table, grain: Grain) -> str:
+    types = {column.name: column.type for column in table.contract.columns} | {str(table.partition_column): DATE}
+    return scan([Field(name, types[name]) for name in grain.names], (), ())
+
+
+def _of_driving(inputs: GoldInputs, grain: Grain, change: InputChange) -> str:
+    assert change.upstream is not None
+    if grain.expressions == tuple(quote(name) for name in change.upstream.partition_columns):
+        # Each of its partitions is one of ours: the log alone tells which.
+        (column,) = change.upstream.partition_columns
+        values = ", ".join(f"(CAST({literal(value)} AS DATE))" for value in {file.partition_values[column] for file in change.files})
+        return f"SELECT * FROM (VALUES {values}) AS changed({quote(grain.names[0])})"
+    return f"SELECT DISTINCT {grain.outputs} FROM ({changed_rows(change, columns_read(inputs.table.query, change.input, inputs.schemas))})"
+
+
+def _match_lookup(inputs: GoldInputs, join: LookupJoin) -> None:
+    """Leave in table `matched` the driving rows that match other values of a lookup than before, each as often as it does.
+
+    Only what the query reads of the lookup counts: a version that is closed keeps the rows that it had, and they do not change.
+    """
+    session, table, schemas, change = inputs.session, inputs.table, inputs.schemas, inputs.changes[join.input]
+    driving = inputs.driving
+    assert driving is not None and table.driving is not None
+    session.view("driving_rows", snapshot_scan(driving))
+    on_driving, on_lookup = _columns_of(inputs, join)
+    shown = [name for name in schemas[join.input] if name.lower() in join.columns or "*" in join.columns]
+    read = {name: schemas[join.input][name] for name in {*shown, *on_lookup}}
+    outputs = [f"`{join.driving_alias}`.`{name}` AS `{name}`" for name in sorted(on_driving | _columns_of_grain(inputs))]
+    outputs += [f"`{join.alias}`.`{name}` AS `_lookup_{name}`" for name in shown]
+    text = f"SELECT {', '.join(outputs)} {_joined(table.driving, join)}"
+    sides = []
+    for name, rows, weight in (("lookup_came", came_rows(change, read), 1), ("lookup_went", went_rows(change, read), -1)):
+        session.table(name, rows)
+        relations, columns = {table.driving: "driving_rows", join.input: name}, {table.driving: schemas[table.driving], join.input: read}
+        sides.append(f"SELECT *, {weight} AS _weight FROM ({to_duckdb(parse_select(text, table.query.path), relations, columns)})")
+    session.table("matched", f"SELECT * EXCLUDE (_weight) FROM ({' UNION ALL '.join(sides)}) GROUP BY ALL HAVING sum(_weight) <> 0")
+
+
+def _joined(driving: str, join: LookupJoin) -> str:
+    tables = [f"{name.replace('/', '.')} AS `{alias}`" for name, alias in ((driving, join.driving_alias), (join.input, join.alias))]
+    return f"FROM {tables[0]} JOIN {tables[1]} ON {join.condition}"
+
+
+def _columns_of(inputs: GoldInputs, join: LookupJoin) -> tuple[set[str], set[str]]:
+    """Columns of the driving input and of the lookup in the join's condition."""
+    driving = str(inputs.table.driving)
+    query = parse_select(f"SELECT ({join.condition}) AS condition {_joined(driving, join)}", Path("join"))
+    sources = column_lineage(query, {name: inputs.schemas[name] for name in (driving, join.input)})["condition"]
+    return {name for owner, name in sources if owner == driving}, {name for owner, name in sources if owner == join.input}
+
+
+def _columns_of_grain(inputs: GoldInputs) -> set[str]:
+    table = inputs.table
+    outputs = [str(table.contract.partition_column)] if table.refresh is Refresh.REPLACE_PARTITIONS else table.contract.key
+    lineage = column_lineage(table.query, inputs.schemas)
+    return {name for output in outputs for owner, name in lineage[output] if owner == table.driving}

@@ -1,0 +1,121 @@
+"""What changed in an input since a table last read it, by the cursor in the table's own log (PROTOCOLS 3). Not here: what follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot
+from lakehouse_platform.delta.log import HistoryGone, changes_between
+from lakehouse_platform.engine.scan import scan
+from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.medallion.history import versions_since
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.tables.definition import Table
+
+
+@dataclass(frozen=True)
+class InputChange:
+    """What an input's versions after `from_version` (-1: from the start) up to `to_version` did to its rows.
+
+    `all`: every file of `upstream` is new to the table; `reason` says why, None where it reads its inputs for the first time.
+    `files`: the rows of `removed` went and those of `added` came; most may be the same rows in another file. `none`: nothing new.
+    """
+
+    kind: Literal["none", "all", "files"]
+    input: str
+    upstream: Snapshot | None = None
+    from_version: int = -1
+    to_version: int = -1
+    added: tuple[DataFile, ...] = ()
+    removed: tuple[DataFile, ...] = ()
+    reason: str | None = None
+
+    @property
+    def cursor_id(self) -> str:
+        """The application id under which the table keeps how far it has read this very input."""
+        return cursor_id(self.input, self.upstream) if self.upstream is not None else ""
+
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """All files that changed rows stand in."""
+        return (*self.added, *self.removed)
+
+
+def cursor_id(name: str, upstream: Snapshot) -> str:
+    """The application id of the cursor over an input; a table made anew under the old name has another."""
+    return f"input:{name}#{upstream.table_id}"
+
+
+def cursor_of(target: Snapshot, upstream: Snapshot) -> int | None:
+    """The version of an input up to which a table has read it; None where it has not."""
+    return target.transaction_version(cursor_id("/".join(upstream.location.split("/")[-2:]), upstream))
+
+
+def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str) -> InputChange:
+    """What changed in the input `name` since the table `target` last read it."""
+    upstream = lakehouse.snapshot(name)
+    if upstream is None:
+        return InputChange("none", name)
+    consumed = target.transaction_version(cursor_id(name, upstream))
+    if consumed is None:
+        return _everything(name, upstream, -1, _why_unread(lakehouse, target, name))
+    if consumed == upstream.version:
+        return InputChange("none", name, upstream, consumed, consumed)
+    if consumed > upstream.version:
+        return _everything(name, upstream, consumed, f"{name} went back from version {consumed} to {upstream.version}")
+    try:
+        changes = changes_between(upstream.location, consumed, upstream.version)
+    except HistoryGone as gone:
+        return _everything(name, upstream, consumed, f"what changed in {name} after version {consumed} cannot be told any more: {gone}")
+    if not changes.added and not changes.removed:
+        return InputChange("none", name, upstream, consumed, upstream.version)
+    return InputChange("files", name, upstream, consumed, upstream.version, changes.added, changes.removed)
+
+
+def batch_identity(table: Table, changes: Sequence[InputChange], partitions: Collection[str] = ()) -> str:
+    """The id of a batch: nothing but what decides its content goes in."""
+    inputs = [f"{change.cursor_id} {change.from_version} {change.to_version}" for change in changes]
+    return hashlib.sha256("\0".join([table.name, table.code_version, *inputs, *sorted(partitions)]).encode()).hexdigest()[:32]
+
+
+def changed_rows(change: InputChange, columns: Collection[str]) -> str:
+    """SQL of the rows, in these columns, that one side of a change of `files` has more often than the other."""
+    return f"({came_rows(change, columns)}) UNION ALL ({went_rows(change, columns)})"
+
+
+def came_rows(change: InputChange, columns: Collection[str]) -> str:
+    """SQL of the rows, in these columns, that are there after a change and were not before."""
+    return _less(change, change.added, change.removed, columns)
+
+
+def went_rows(change: InputChange, columns: Collection[str]) -> str:
+    """SQL of the rows, in these columns, that were there before a change and are not any more."""
+    return _less(change, change.removed, change.added, columns)
+
+
+def _less(change: InputChange, files: Sequence[DataFile], other: Sequence[DataFile], columns: Collection[str]) -> str:
+    assert change.upstream is not None
+    rows = _rows(change.upstream, files, columns)
+    return f"{rows} EXCEPT ALL {_rows(change.upstream, other, columns)}" if files and other else rows
+
+
+def _rows(upstream: Snapshot, files: Sequence[DataFile], columns: Collection[str]) -> str:
+    fields: list[Field] = [field for field in upstream.columns if field.name in columns]
+    stored = scan(upstream.columns, upstream.partition_columns, files)
+    return f"SELECT {', '.join(quote(field.name) for field in fields)} FROM ({stored})"
+
+
+def _everything(name: str, upstream: Snapshot, from_version: int, reason: str | None) -> InputChange:
+    return InputChange("all", name, upstream, from_version, upstream.version, upstream.files, (), reason)
+
+
+def _why_unread(lakehouse: Lakehouse, target: Snapshot, name: str) -> str | None:
+    """Why a table has no cursor over an input, unless it has read nothing yet: another table of that name, or a query that is new."""
+    table = "/".join(target.location.split("/")[-2:])
+    records = [version.record for version in versions_since(lakehouse, table) if version.record is not None and version.record.step != "backfill"]
+    if any(name in record.inputs for record in records):
+        return f"{name} was made anew since it was last read"
+    return f"{name} is read for the first time" if records else None

@@ -1,0 +1,75 @@
+"""The SQL that recomputes a gold table from its inputs, for everything or for what stands in table `affected`. Not here: committing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot
+from lakehouse_platform.engine.scan import scan, snapshot_scan
+from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.engine.transpile import to_duckdb
+from lakehouse_platform.medallion.changes import InputChange
+from lakehouse_platform.medallion.checked import ruled_rows, typed_rows
+from lakehouse_platform.medallion.gold_inputs import GoldInputs
+from lakehouse_platform.medallion.grain import Grain, files_of_partitions, partition_of
+from lakehouse_platform.medallion.keys import files_with_keys
+from lakehouse_platform.tables.attributes import Refresh
+
+
+def driving_files(inputs: GoldInputs, *, restricted: bool) -> tuple[DataFile, ...]:
+    """The driving input's files that a recompute must read: with `restricted`, those that may hold a row of what is affected."""
+    driving, grain = inputs.driving, inputs.grain
+    if driving is None or grain is None or not restricted:
+        return driving.files if driving is not None else ()
+    nulls = " OR ".join(f"{quote(name)} IS NULL" for name in grain.names)
+    if inputs.session.row(f"SELECT count(*) FROM affected WHERE {nulls}")[0]:
+        return driving.files
+    if inputs.table.refresh is Refresh.REPLACE_PARTITIONS:
+        return _files_of_partitions(inputs, grain, driving)
+    bare = {column: name for name, column in zip(grain.names, grain.cut_from, strict=True) if column and quote(column) in grain.expressions}
+    if not bare:
+        return driving.files
+    keys = ", ".join(f"{quote(name)} AS {quote(column)}" for column, name in bare.items())
+    return files_with_keys(inputs.session, driving, list(bare), f"(SELECT {keys} FROM affected)")
+
+
+def recomputed(inputs: GoldInputs, driving: Sequence[DataFile], *, restricted: bool) -> str:
+    """SQL of the table's rows as stored, computed from the present inputs and held against the contract."""
+    table, grain = inputs.table, inputs.grain
+    relations = {}
+    for position, (name, change) in enumerate(inputs.changes.items()):
+        relations[name] = f"input_{position}"
+        inputs.session.view(relations[name], _input_rows(inputs, change, driving, grain if restricted else None))
+    columns = table.contract.columns
+    rows = typed_rows(table, columns, to_duckdb(table.query, relations, inputs.schemas))
+    rows = ruled_rows(table, rows, [column.name for column in columns])
+    partition, column = table.partition_column, table.contract.partition_column
+    if partition is not None and column is not None and partition != column:
+        rows = f"SELECT *, {partition_of(table, quote(column))} AS {quote(partition)} FROM ({rows})"
+    if restricted and grain is None and partition is not None:
+        return f"SELECT * FROM ({rows}) WHERE {quote(partition)} IN (SELECT {quote(partition)} FROM affected)"
+    return rows
+
+
+def _files_of_partitions(inputs: GoldInputs, grain: Grain, driving: Snapshot) -> tuple[DataFile, ...]:
+    column, partitions = grain.cut_from[0], inputs.table.attributes.partitions
+    if column is None or partitions is None:
+        return driving.files
+    affected = [day for (day,) in inputs.session.rows(f"SELECT {quote(grain.names[0])} FROM affected")]
+    return files_of_partitions(driving, column, affected, partitions.grain)
+
+
+def _input_rows(inputs: GoldInputs, change: InputChange, driving: Sequence[DataFile], grain: Grain | None) -> str:
+    schema = inputs.schemas[change.input]
+    names = ", ".join(quote(name) for name in schema)
+    if change.upstream is None:
+        return scan([Field(name, kind) for name, kind in schema.items()], (), ())
+    if change.input != inputs.table.driving:
+        return f"SELECT {names} FROM ({snapshot_scan(change.upstream)})"
+    rows = f"SELECT {names} FROM ({snapshot_scan(change.upstream, driving)})"
+    if grain is None:
+        return rows
+    # The expressions get names of their own: those of the target may also be columns of the input.
+    cut = ", ".join(f"{expression} AS _affected_{position}" for position, expression in enumerate(grain.expressions))
+    condition = " AND ".join(f"driving._affected_{position} IS NOT DISTINCT FROM affected.{quote(name)}" for position, name in enumerate(grain.names))
+    return f"SELECT {names} FROM (SELECT *, {cut} FROM ({rows})) AS driving SEMI JOIN affected ON {condition}"
