@@ -105,7 +105,7 @@ def table_asset(project: Project, table: Table) -> dg.AssetsDefinition:
 def _materialize(context: dg.AssetExecutionContext, name: str, table: Table | None, partitions: list[str] | None) -> dg.MaterializeResult[None]:
     lakehouse: Lakehouse = context.resources.lakehouse
     report(context.instance, lakehouse, name, context.log_event)
-    result = run_step(lakehouse, name, run_id=context.run_id, partitions=partitions)
+    result = run_step(lakehouse, name, run_id=context.run.run_id, partitions=partitions)
     snapshot = lakehouse.snapshot(name, result.version)
     if snapshot is None:
         raise LakehouseError(f"{name} does not exist yet: its input has no rows. Land files and launch an increment first")

@@ -34,8 +34,9 @@ def build_definitions(settings: Settings, listener: Listener | None = None) -> d
         executor=dg.in_process_executor,
     )
     with warnings.catch_warnings():
-        # Dagster's own use of its beta classes, told once a load to whoever starts anything.
+        # Dagster warns of its own use of its beta and preview classes, at each load.
         warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions.merge(tree.build_defs(), platform)
 
 

@@ -48,7 +48,7 @@ def _step_op(source: str, name: str, inputs: list[str]) -> dg.OpDefinition:
         lakehouse: Lakehouse = context.resources.lakehouse
         listener: Listener = context.resources.listener
         listener(name, None)
-        result = run_step(lakehouse, name, run_id=context.run_id)
+        result = run_step(lakehouse, name, run_id=context.run.run_id)
         report(context.instance, lakehouse, name, context.log_event)
         listener(name, result)
 

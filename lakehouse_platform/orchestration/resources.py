@@ -31,10 +31,11 @@ def running_folder(settings: Settings) -> Path:
 
 def _lakehouse_resource(lakehouse: Lakehouse) -> dg.ResourceDefinition:
     def held(context: dg.InitResourceContext) -> Iterator[Lakehouse]:
-        if context.run_id is None:
+        if context.run is None:
+            # A sensor's tick, not a run.
             yield lakehouse
             return
-        with marked_alive(running_folder(lakehouse.settings), context.run_id):
+        with marked_alive(running_folder(lakehouse.settings), context.run.run_id):
             yield lakehouse
 
     return dg.ResourceDefinition(held, description="The tables of this project, where the settings say")
