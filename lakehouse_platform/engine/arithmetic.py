@@ -5,6 +5,8 @@ Belongs here: + - * / % DIV and unary minus. Does not belong here: functions suc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from lakehouse_platform.contracts.types import BIGINT, DATE, DOUBLE, INT, STRING, TIMESTAMP, ColumnType, decimal
@@ -13,6 +15,7 @@ from lakehouse_platform.engine.spelling import duckdb_type
 from lakehouse_platform.engine.terms import DAYS, INTERVALS, MICROSECONDS, MONTHS, VOID, Context, Term
 
 NUMERIC = ("int", "bigint", "decimal", "double")
+OPERATORS: Mapping[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.IntDiv: "div"}
 _LEAST_SCALE = 6
 
 
@@ -45,20 +48,18 @@ def divided(left: str, left_type: ColumnType, right: str, right_type: ColumnType
     shift = result.scale + right_type.scale - left_type.scale
     above = unscaled(left, left_type) + (f" * CAST({10**shift} AS HUGEINT)" if shift > 0 else "")
     below = unscaled(right, right_type) + (f" * CAST({10**-shift} AS HUGEINT)" if shift < 0 else "")
-    above, below = f"({above})", f"({below})"
-    remainder = f"abs({above} % {below})"
-    rounds_up = f"{remainder} >= abs({below}) - {remainder}"
-    step = f"CASE WHEN {rounds_up} THEN CASE WHEN ({above} < 0) = ({below} < 0) THEN 1 ELSE -1 END ELSE 0 END"
-    return scaled(f"({above} // {below} + {step})", result)
+    half = f"abs({below}) // 2"
+    return scaled(f"(({above} + CASE WHEN {left} < 0 THEN -({half}) ELSE {half} END) // ({below}))", result)
 
 
 def unscaled(sql: str, given: ColumnType) -> str:
-    """A decimal's digits as a whole number."""
+    """A decimal's digits as a whole number, a BIGINT where that holds them all."""
+    whole = "BIGINT" if given.precision <= 18 else "HUGEINT"
     if given.scale == 0:
-        return f"CAST({sql} AS HUGEINT)"
+        return f"CAST({sql} AS {whole})"
     power = f"CAST({10**given.scale} AS DECIMAL({given.scale + 1},0))" if given.scale < MAX_PRECISION else ""
     if given.precision + given.scale + 1 <= MAX_PRECISION:
-        return f"CAST({sql} * {power} AS HUGEINT)"
+        return f"CAST({sql} * {power} AS {whole})"
     factor = f"CAST({10**given.scale} AS HUGEINT)"
     fraction = f"CAST(CAST({sql} - trunc({sql}) AS DECIMAL({given.scale},{given.scale})) * {power} AS HUGEINT)"
     return f"(CAST(trunc({sql}) AS HUGEINT) * {factor} + {fraction})"
@@ -75,9 +76,8 @@ def scaled(sql: str, result: ColumnType) -> str:
 
 def binary(context: Context, node: exp.Expr) -> Term:
     """`left operator right`."""
-    operator = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.IntDiv: "div"}[type(node)]
     left, right = context.term(node.args["this"]), context.term(node.args["expression"])
-    return calculate(context, node, operator, left, right)
+    return calculate(context, node, OPERATORS[type(node)], left, right)
 
 
 def calculate(context: Context, node: exp.Expr, operator: str, left: Term, right: Term) -> Term:
@@ -104,7 +104,10 @@ def negated(context: Context, node: exp.Expr) -> Term:
     term = context.term(inner)
     if term.type.name not in NUMERIC:
         context.refuse(node, f"a {term.type} cannot be negated", "CAST it to a number")
-    return Term(f"(-{term.sql})", term.type, term.can_fail or term.type in (INT, BIGINT))
+    if term.type in (INT, BIGINT):
+        # DuckDB widens a negated constant.
+        return Term(f"(CAST(0 AS {duckdb_type(term.type)}) - {term.sql})", term.type, can_fail=True)
+    return Term(f"(-{term.sql})", term.type, term.can_fail)
 
 
 def number(text: str) -> Term:

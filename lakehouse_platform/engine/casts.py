@@ -14,7 +14,9 @@ from lakehouse_platform.engine.text_forms import text_as
 
 MAX_PRECISION = 38
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# Digits of the decimal that Spark makes of a whole number, and digits that it can have.
 _INTEGRAL = {"int": 10, "bigint": 20}
+_DIGITS = {"int": 10, "bigint": 19}
 _NUMERIC_ORDER = ("int", "bigint", "decimal", "double")
 
 
@@ -25,7 +27,7 @@ def cast(term: Term, target: ColumnType, *, or_null: bool = False) -> Term | Non
     if term.type == VOID:
         return Term(null_of(target), target)
     if term.type == STRING:
-        return _from_text(term, target, or_null)
+        return _from_text(term, target, or_null=or_null)
     found = _converted(term, target)
     if found is None:
         return None
@@ -37,7 +39,7 @@ def cast(term: Term, target: ColumnType, *, or_null: bool = False) -> Term | Non
 
 def common_type(left: ColumnType, right: ColumnType) -> ColumnType | None:
     """The type that Spark brings two values to before it compares them or makes them one column."""
-    if left == right or right == VOID:
+    if right in (left, VOID):
         return left
     if left == VOID:
         return right
@@ -82,7 +84,7 @@ def _partner_of_text(other: ColumnType) -> ColumnType | None:
     return other if other in (BOOLEAN, DATE, TIMESTAMP) else None
 
 
-def _from_text(term: Term, target: ColumnType, or_null: bool) -> Term | None:
+def _from_text(term: Term, target: ColumnType, *, or_null: bool) -> Term | None:
     if target.is_nested:
         return None
     if target == TIMESTAMP and isinstance(term.constant, str) and _DAY.fullmatch(term.constant):
@@ -95,29 +97,26 @@ def _from_text(term: Term, target: ColumnType, or_null: bool) -> Term | None:
     return Term(f"COALESCE({read}, CAST('no {target}: ' || {term.sql} AS {duckdb_type(target)}))", target, True)
 
 
+# Casts whose DuckDB spelling is Spark's meaning and that never fail.
+_PLAIN = {
+    **dict.fromkeys([("boolean", to) for to in ("int", "bigint", "double", "string")]),
+    **dict.fromkeys([(given, "boolean") for given in _NUMERIC_ORDER]),
+    **dict.fromkeys([(given, "double") for given in ("int", "bigint", "decimal")]),
+    **dict.fromkeys([("int", "bigint"), ("int", "string"), ("bigint", "string"), ("date", "timestamp"), ("date", "string"), ("timestamp", "date")]),
+}
+
+
 def _converted(term: Term, target: ColumnType) -> tuple[str, bool] | None:
     """DuckDB's text, and whether the conversion itself can fail."""
-    sql, given, kind = term.sql, term.type, duckdb_type(target)
-    plain = f"CAST({sql} AS {kind})"
+    sql, given = term.sql, term.type
+    plain = f"CAST({sql} AS {duckdb_type(target)})"
+    if (given.name, target.name) in _PLAIN:
+        return plain, False
+    if target.name == "decimal" or (given.name in _NUMERIC_ORDER and target.name in _INTEGRAL):
+        return _to_exact_number(sql, given, target)
+    if given.is_nested:
+        return (plain, False) if common_type(given, target) == target else None
     match given.name, target.name:
-        case (
-            ("boolean", "int" | "bigint" | "double" | "string") | ("int" | "bigint" | "double" | "decimal", "boolean") | ("int" | "bigint", "string")
-        ):
-            return plain, False
-        case ("int", "bigint") | ("int" | "bigint" | "decimal", "double") | ("date", "timestamp" | "string") | ("timestamp", "date"):
-            return plain, False
-        case "bigint", "int":
-            return plain, True
-        case "int" | "bigint", "decimal":
-            return plain, target.precision - target.scale < _INTEGRAL[given.name] - (1 if given == BIGINT else 0)
-        case "decimal" | "double", "int" | "bigint":
-            return f"CAST(trunc({sql}) AS {kind})", True
-        case "decimal", "decimal":
-            grows = target.precision - target.scale >= given.precision - given.scale + (1 if target.scale < given.scale else 0)
-            return plain, not grows
-        case "double", "decimal":
-            # By its shortest text, so that 2.345 rounds as it reads and not as its binary fraction does.
-            return f"CAST(CAST({sql} AS VARCHAR) AS {kind})", True
         case "decimal", "string":
             return _printed_decimal(sql, given), False
         case "timestamp", "string":
@@ -126,9 +125,23 @@ def _converted(term: Term, target: ColumnType) -> tuple[str, bool] | None:
             return f"CAST(floor(epoch_us({sql}) / 1000000) AS BIGINT)", False
         case "int" | "bigint", "timestamp":
             return f"CAST(make_timestamp({sql} * CAST(1000000 AS BIGINT)) AS TIMESTAMPTZ)", True
-        case ("array", "array") | ("map", "map") | ("struct", "struct"):
-            widened = common_type(given, target) == target
-            return (plain, False) if widened else None
+        case _:
+            return None
+
+
+def _to_exact_number(sql: str, given: ColumnType, target: ColumnType) -> tuple[str, bool] | None:
+    kind, whole_digits = duckdb_type(target), target.precision - target.scale
+    if target.name in _INTEGRAL:
+        return (f"CAST({sql} AS {kind})" if given.name in _INTEGRAL else f"CAST(trunc({sql}) AS {kind})"), True
+    match given.name:
+        case "int" | "bigint":
+            return f"CAST({sql} AS {kind})", whole_digits < _DIGITS[given.name]
+        case "decimal":
+            rounds_up = 1 if target.scale < given.scale else 0
+            return f"CAST({sql} AS {kind})", whole_digits < given.precision - given.scale + rounds_up
+        case "double":
+            # By its shortest text, so that 2.345 rounds as it reads and not as its binary fraction does.
+            return f"CAST(CAST({sql} AS VARCHAR) AS {kind})", True
         case _:
             return None
 

@@ -6,6 +6,7 @@ Belongs here: everything with a spelling of its own. Does not belong here: arith
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -13,11 +14,12 @@ from lakehouse_platform.contracts.types import BINARY, BOOLEAN, INT, STRING, Col
 from lakehouse_platform.engine import arithmetic
 from lakehouse_platform.engine.casts import cast, common_type
 from lakehouse_platform.engine.patterns import regex
-from lakehouse_platform.engine.query import SparkSql
+from lakehouse_platform.engine.query import SparkSql, line_of
 from lakehouse_platform.engine.spelling import literal, quote
 from lakehouse_platform.engine.terms import DAYS, MICROSECONDS, MONTHS, VOID, Context, Rule, Term, column_of, failing, null_of
 
 _UNITS = {"YEAR": MONTHS, "QUARTER": MONTHS, "MONTH": MONTHS, "WEEK": DAYS, "DAY": DAYS}
+_MONTHS_OF = {"YEAR": 12, "QUARTER": 3, "MONTH": 1}
 _TIME_UNITS = ("HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND")
 
 
@@ -42,7 +44,7 @@ def column(context: Context, node: exp.Expr) -> Term:
 
 def _bare(context: Context, node: exp.Expr, name: str) -> Term:
     if name.lower() in ("current_timestamp", "current_date"):
-        return context.term(exp.Anonymous(this=name.lower()))
+        return context.term(_called(node, name))
     if context.scope.fields is not None:
         context.scope.fields[name] = None
         return Term(quote(name), STRING)
@@ -67,14 +69,14 @@ def dot(context: Context, node: exp.Expr) -> Term:
     return field_of(context, node, context.term(node.args["this"]), node.args["expression"].name)
 
 
-def literal_term(context: Context, node: exp.Expr) -> Term:
+def literal_term(_: Context, node: exp.Expr) -> Term:
     """A literal."""
     if isinstance(node, exp.Boolean):
         return Term("true" if node.this else "false", BOOLEAN)
     if isinstance(node, exp.Null):
         return Term("NULL", VOID)
     if isinstance(node, exp.HexString):
-        return Term(f"from_hex('{int(node.name):x}')", BINARY)
+        return Term(f"from_hex('{node.name}')", BINARY)
     if isinstance(node, exp.RawString) or (isinstance(node, exp.Literal) and node.is_string):
         return Term(literal(str(node.name)), STRING, constant=str(node.name))
     return arithmetic.number(node.name)
@@ -87,7 +89,7 @@ def interval(context: Context, node: exp.Expr) -> Term:
     text = amount.name if isinstance(amount, exp.Literal) else ""
     if kind is None or not text.lstrip("+-").isdigit():
         context.refuse(node, f"the interval {node.sql(dialect=SparkSql)}", "write a whole number and one unit, such as INTERVAL 3 DAYS")
-    return Term(f"INTERVAL ({text}) {unit}", kind)
+    return Term(f"INTERVAL ({text}) {unit}", kind, constant=int(text) * _MONTHS_OF.get(unit, 1))
 
 
 def target_type(context: Context, node: exp.Expr, data_type: exp.Expr) -> ColumnType:
@@ -102,7 +104,8 @@ def target_type(context: Context, node: exp.Expr, data_type: exp.Expr) -> Column
 def cast_rule(context: Context, node: exp.Expr) -> Term:
     """CAST and TRY_CAST."""
     target = target_type(context, node, node.args["to"])
-    return cast_to(context, node, context.term(node.args["this"]), target, or_null=isinstance(node, exp.TryCast))
+    found = cast_to(context, node, context.term(node.args["this"]), target, or_null=isinstance(node, exp.TryCast))
+    return replace(found, constant=None)
 
 
 def cast_to(context: Context, node: exp.Expr, term: Term, target: ColumnType, *, or_null: bool = False) -> Term:
@@ -214,7 +217,9 @@ def case(context: Context, node: exp.Expr) -> Term:
 def _branch_condition(context: Context, subject: exp.Expr | None, branch: exp.Expr) -> Term:
     if subject is None:
         return condition(context, branch.this)
-    return comparison(context, exp.EQ(this=subject.copy(), expression=branch.this.copy()))
+    equal = exp.EQ(this=subject.copy(), expression=branch.this.copy())
+    equal.meta["line"] = line_of(branch)
+    return comparison(context, equal)
 
 
 def like(context: Context, node: exp.Expr) -> Term:
@@ -283,12 +288,19 @@ def trim(context: Context, node: exp.Expr) -> Term:
 
 def extract(context: Context, node: exp.Expr) -> Term:
     """`EXTRACT(YEAR FROM d)`."""
-    return context.term(exp.Anonymous(this=node.args["this"].name.lower(), expressions=[node.args["expression"].copy()]))
+    return context.term(_called(node, node.args["this"].name, node.args["expression"]))
 
 
 def position(context: Context, node: exp.Expr) -> Term:
     """`POSITION('a' IN text)`."""
-    return context.term(exp.Anonymous(this="instr", expressions=[node.args["this"].copy(), node.args["substr"].copy()]))
+    return context.term(_called(node, "instr", node.args["this"], node.args["substr"]))
+
+
+def _called(node: exp.Expr, name: str, *arguments: exp.Expr) -> exp.Expr:
+    """The call by name that a piece of syntax means, at its line."""
+    called = exp.Anonymous(this=name.lower(), expressions=[argument.copy() for argument in arguments])
+    called.meta["line"] = line_of(node)
+    return called
 
 
 def exists(context: Context, node: exp.Expr) -> Term:
@@ -299,7 +311,9 @@ def exists(context: Context, node: exp.Expr) -> Term:
 
 def scalar_subquery(context: Context, node: exp.Expr) -> Term:
     """`(SELECT …)` of one column; more than one row fails."""
-    sql, columns = context.language.subquery(context, node.unnest())
+    inner = node.unnest()
+    assert isinstance(inner, exp.Query)
+    sql, columns = context.language.subquery(context, inner)
     if len(columns) != 1:
         context.refuse(node, "a subquery used as a value has more than one column", "select one column")
     return Term(f"({sql})", next(iter(columns.values())), True)
@@ -309,7 +323,7 @@ RULES: Mapping[type[exp.Expr], Rule] = {
     exp.Column: column, exp.Identifier: column, exp.Dot: dot,
     exp.Literal: literal_term, exp.RawString: literal_term, exp.HexString: literal_term, exp.Boolean: literal_term, exp.Null: literal_term,
     exp.Interval: interval, exp.Cast: cast_rule, exp.TryCast: cast_rule,
-    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv), arithmetic.binary), exp.Neg: arithmetic.negated,
+    **dict.fromkeys(arithmetic.OPERATORS, arithmetic.binary), exp.Neg: arithmetic.negated,
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ), comparison),
     exp.And: connective, exp.Or: connective, exp.Not: negation, exp.Is: is_rule, exp.Between: between, exp.In: in_rule,
     exp.Case: case, exp.If: case, exp.Like: like, exp.ILike: like, exp.Escape: like, exp.RegexpLike: rlike,

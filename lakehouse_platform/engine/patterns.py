@@ -53,7 +53,9 @@ class Pattern:
 
     def parsed(self, text: str, target: ColumnType, timezone: str = "UTC") -> str:
         """DuckDB expression that reads text of this pattern, null where it has another form or names no day that exists."""
-        read = f"CASE WHEN regexp_full_match(trim({text}), {literal(self.form)}) THEN try_strptime(trim({text}), {literal(self.parse_format)}) END"
+        # DuckDB's %z knows no Z.
+        spelt = f"regexp_replace(trim({text}), 'Z$', '+00:00')" if "%z" in self.parse_format else f"trim({text})"
+        read = f"CASE WHEN regexp_full_match(trim({text}), {literal(self.form)}) THEN try_strptime({spelt}, {literal(self.parse_format)}) END"
         if target == DATE:
             return f"CAST({read} AS DATE)"
         if "%z" in self.parse_format or timezone == "UTC":
@@ -87,7 +89,7 @@ def regex(pattern: str) -> str:
 
 
 def replacement(text: str) -> str:
-    """Java's replacement (`$1`, `\\$`) for RE2 (`\\1`, `$`)."""
+    r"""Java's replacement (`$1`, `\$`) for RE2 (`\1`, `$`)."""
 
     def one(match: re.Match[str]) -> str:
         if match[1] is not None:

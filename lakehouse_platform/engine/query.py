@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.databricks import DatabricksParser
 
 from lakehouse_platform.problems import Problem, ProjectError
 
@@ -25,12 +26,14 @@ _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION")
 class SparkSql(Databricks):
     """Spark's grammar with every function left as it is called: functions/ says what each means, and refuses the rest."""
 
-    class Parser(Databricks.Parser):
+    class Parser(DatabricksParser):
         """The parser, without sqlglot's own reading of function names."""
 
-        FUNCTIONS = {}
-        NO_PAREN_FUNCTIONS = {}
-        FUNCTION_PARSERS = {name: Databricks.Parser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS}
+        ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {}
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
+        NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {name: DatabricksParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "IF")}
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {name: DatabricksParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS}
 
 
 @dataclass(frozen=True)

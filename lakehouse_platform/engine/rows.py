@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine.operators import condition
-from lakehouse_platform.engine.query import Query
+from lakehouse_platform.engine.query import Query, SparkSql
 from lakehouse_platform.engine.terms import Context, Scope, Source, Term
 from lakehouse_platform.engine.transpile import LANGUAGE
 from lakehouse_platform.problems import Problem, ProjectError
@@ -29,11 +29,12 @@ class RowQuery:
     """DuckDB expressions over the columns of a decoded bronze row.
 
     `fields` are the source fields that it reads, spelt as in the query, each a VARCHAR column; `can_fail` names the outputs that raise
-    on some row. A row for which `where` is not true is filtered.
+    on some row, `texts` how the query spells each. A row for which `where` is not true is filtered.
     """
 
     outputs: Mapping[str, str]
     types: Mapping[str, ColumnType]
+    texts: Mapping[str, str]
     can_fail: frozenset[str]
     where: str | None
     where_can_fail: bool
@@ -56,6 +57,7 @@ def row_query(query: Query, metadata: Mapping[str, ColumnType]) -> RowQuery:
     return RowQuery(
         outputs={name: term.sql for name, term in terms.items()},
         types={name: term.type for name, term in terms.items()},
+        texts={projection.alias_or_name: projection.unalias().sql(dialect=SparkSql) for projection in query.tree.selects},
         can_fail=frozenset(name for name, term in terms.items() if term.can_fail),
         where=kept.sql if kept is not None else None,
         where_can_fail=kept is not None and kept.can_fail,

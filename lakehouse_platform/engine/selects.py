@@ -15,8 +15,8 @@ from lakehouse_platform.engine.casts import common_type
 from lakehouse_platform.engine.functions.call import call
 from lakehouse_platform.engine.operators import cast_to, condition
 from lakehouse_platform.engine.query import SparkSql
-from lakehouse_platform.engine.spelling import duckdb_type, quote
-from lakehouse_platform.engine.terms import VOID, Context, Rule, Scope, Source, Term, column_of
+from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.engine.terms import Context, Rule, Scope, Source, Term, column_of
 
 Columns = Mapping[str, ColumnType]
 _UNSUPPORTED = ("connect", "match", "prewhere", "cluster", "distribute", "sort", "pivots", "sample", "settings", "format", "into", "locks", "kind")
@@ -147,11 +147,7 @@ def _frame(context: Context, spec: exp.Expr) -> str:
         value = spec.args.get(side) or "CURRENT ROW"
         text = value if isinstance(value, str) else context.term(value).sql
         edges.append(f"{text} {spec.args.get(f'{side}_side') or ''}".strip())
-    return (
-        f"{spec.args['kind']} BETWEEN {edges[0]} AND {edges[1]}".upper()
-        if all(edge.upper() == edge for edge in edges)
-        else f"{spec.args['kind']} BETWEEN {edges[0]} AND {edges[1]}"
-    )
+    return f"{spec.args['kind']} BETWEEN {edges[0]} AND {edges[1]}"
 
 
 @dataclass(frozen=True)
@@ -259,7 +255,9 @@ class _Select:
         if join.args.get("method") or join.args.get("match_condition"):
             context.refuse(join, f"a {join.args.get('method') or 'match'} join", "write the columns after ON")
         if (using := join.args.get("using")) is not None:
-            return self._using(context, join, (left, right), sources, source, [identifier.name for identifier in using])
+            word, tests = self._using(context, join, (*sources, source), [identifier.name for identifier in using])
+            hidden = replace(source, hidden=source.hidden | {identifier.name.lower() for identifier in using})
+            return f"{left} {word} {right} ON {tests}", sources if kind in ("SEMI", "ANTI") else [*sources, hidden]
         on = join.args.get("on")
         inside = replace(context, scope=Scope((*sources, source), parent=context.scope.parent))
         if on is None:
@@ -271,22 +269,20 @@ class _Select:
             return f"{left} {kind} JOIN {right} ON {test}", sources
         return f"{left} {_JOINS[side]} {right} ON {test}", [*sources, source]
 
-    def _using(
-        self, context: Context, join: exp.Expr, sides: tuple[str, str], sources: list[Source], right: Source, names: list[str]
-    ) -> tuple[str, list[Source]]:
+    def _using(self, context: Context, join: exp.Expr, sources: tuple[Source, ...], names: list[str]) -> tuple[str, str]:
+        """The word of a join by USING, and its condition."""
         side, kind = str(join.args.get("side") or "").upper(), str(join.args.get("kind") or "").upper()
         if side in ("RIGHT", "FULL"):
             context.refuse(join, f"{side} JOIN … USING", "write ON, and COALESCE the columns")
         tests = []
         for name in names:
-            found = [term for source in (*sources, right) for term in column_of(source, name) if name.lower() not in source.hidden]
-            if len(found) != 2 or common_type(found[0].type, found[1].type) is None:
+            found = [term for source in sources for term in column_of(source, name) if name.lower() not in source.hidden]
+            both = common_type(found[0].type, found[1].type) if len(found) == 2 else None
+            if both is None:
                 context.refuse(join, f"USING {name} is not one column on each side", "write ON")
-            both = duckdb_type(common_type(found[0].type, found[1].type) or VOID)
-            tests.append(f"CAST({found[0].sql} AS {both}) = CAST({found[1].sql} AS {both})")
-        word = f"{kind} JOIN" if kind in ("SEMI", "ANTI") else _JOINS[side]
-        hidden = replace(right, hidden=right.hidden | {name.lower() for name in names})
-        return f"{sides[0]} {word} {sides[1]} ON {' AND '.join(tests)}", sources if kind in ("SEMI", "ANTI") else [*sources, hidden]
+            left, right = (cast_to(context, join, term, both) for term in found)
+            tests.append(f"{left.sql} = {right.sql}")
+        return f"{kind} JOIN" if kind in ("SEMI", "ANTI") else _JOINS[side], " AND ".join(tests)
 
     def _lateral(self, context: Context, lateral: exp.Expr, left: str, sources: list[Source]) -> tuple[str, list[Source]]:
         names = [identifier.name for identifier in lateral.args["alias"].args.get("columns") or ()]

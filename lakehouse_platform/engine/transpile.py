@@ -64,8 +64,8 @@ def with_extra_outputs(query: Query, extra: Mapping[str, str]) -> Query:
     tree = query.tree.copy()
     if not isinstance(tree, exp.Select):
         query.refuse(tree, "columns cannot be added to a UNION", "write it as one SELECT over a subquery")
-    for name, text in extra.items():
-        tree.append("expressions", exp.alias_(sqlglot.parse_one(text, dialect=SparkSql), name, quoted=True))
+    for name, expression in extra.items():
+        tree.append("expressions", exp.alias_(sqlglot.parse_one(expression, dialect=SparkSql), name, quoted=True))
     return replace(query, tree=tree)
 
 

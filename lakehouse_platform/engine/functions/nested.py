@@ -11,7 +11,7 @@ from lakehouse_platform.engine.casts import common_type
 from lakehouse_platform.engine.functions.call import Call, FunctionRule
 from lakehouse_platform.engine.operators import cast_to, unify
 from lakehouse_platform.engine.spelling import duckdb_type, quote
-from lakehouse_platform.engine.terms import INTERVALS, VOID, Term, failing
+from lakehouse_platform.engine.terms import INTERVALS, MONTHS, VOID, Term, failing
 
 
 def _of(called: Call, index: int, name: str) -> Term:
@@ -55,7 +55,8 @@ def _struct(called: Call) -> Term:
         names = [str(called.constant(index)) for index in range(0, len(called.arguments), 2)]
         terms = [called.term(index) for index in range(1, len(called.arguments), 2)]
     else:
-        names = [argument.alias_or_name or f"col{index + 1}" for index, argument in enumerate(called.arguments)]
+        named = [argument.alias_or_name if isinstance(argument, exp.Alias | exp.Column) else "" for argument in called.arguments]
+        names = [name or f"col{index}" for index, name in enumerate(named, start=1)]
         terms = [called.context.plain(argument.unalias()) for argument in called.arguments]
     kind = ColumnType("struct", items=tuple(term.type for term in terms), names=tuple(names))
     packed = ", ".join(f"{quote(name)} := {term.sql}" for name, term in zip(names, terms, strict=True))
@@ -215,14 +216,33 @@ def _sequence(called: Call) -> Term:
     if both is None or both not in (INT, BIGINT, DATE, TIMESTAMP):
         called.refuse(f"a sequence from {first.type} to {last.type}", "CAST both to INT, BIGINT, DATE or TIMESTAMP")
     begin, end = (cast_to(called.context, called.node, term, both) for term in (first, last))
-    if len(called.arguments) == 3:
-        step = called.term(2)
-    else:
-        step = Term("INTERVAL 1 DAY", INTERVALS[1]) if both in (DATE, TIMESTAMP) else Term("1", INT)
+    if len(called.arguments) == 2:
+        one = "INTERVAL 1 DAY" if both in (DATE, TIMESTAMP) else "1"
+        towards = f"CASE WHEN {begin.sql} <= {end.sql} THEN {one} ELSE -{one} END"
+        return Term(f"CAST(generate_series({begin.sql}, {end.sql}, {towards}) AS {duckdb_type(array(both))})", array(both), can_fail=True)
+    step = called.term(2)
     if (both in (DATE, TIMESTAMP)) != (step.type in INTERVALS):
         called.refuse(f"a sequence of {both} by {step.type}", "step dates by an INTERVAL and numbers by a number")
-    listed = f"generate_series({begin.sql}, {end.sql}, {step.sql})"
-    return Term(f"CAST({listed} AS {duckdb_type(array(both))})", array(both), True)
+    if step.type == MONTHS:
+        return _months(called, begin, end, step)
+    if not isinstance(step.constant, int) or not step.constant:
+        called.refuse("a sequence whose step is no literal, or 0", "write the step as a number or an INTERVAL")
+    listed = f"CAST(generate_series({begin.sql}, {end.sql}, {step.sql}) AS {duckdb_type(array(both))})"
+    away = f"{begin.sql} {'>' if step.constant > 0 else '<'} {end.sql}"
+    return Term(
+        f"{listed}[1:CASE WHEN {away} THEN {failing('the sequence steps away from its end')} ELSE 2147483647 END]", array(both), can_fail=True
+    )
+
+
+def _months(called: Call, begin: Term, end: Term, step: Term) -> Term:
+    """A sequence by months, each counted from the beginning: DuckDB goes from one to the next, and never back from the 29th to the 31st."""
+    months = int(step.constant or 0)
+    if months < 1:
+        called.refuse("a sequence by months that does not go up", "turn it round")
+    kind = duckdb_type(begin.type)
+    counts = f"range(0, date_diff('month', {begin.sql}, {end.sql}) // {months} + 1)"
+    listed = f"list_transform({counts}, lambda n: CAST({begin.sql} + to_months(CAST(n * {months} AS INTEGER)) AS {kind}))"
+    return Term(f"list_filter({listed}, lambda day: day <= {end.sql})", array(begin.type), can_fail=True)
 
 
 def _explode(called: Call) -> Term:

@@ -48,12 +48,6 @@ def _absolute(called: Call) -> Term:
     return Term(f"abs({term.sql})", term.type, term.can_fail or term.type in (INT, BIGINT))
 
 
-def _negative(called: Call) -> Term:
-    called.expect(1)
-    term = _number(called)
-    return Term(f"(-{term.sql})", term.type, term.can_fail or term.type in (INT, BIGINT))
-
-
 def _round(called: Call) -> Term:
     called.expect(1, 2)
     term = _number(called)
@@ -75,10 +69,8 @@ def _whole(called: Call) -> Term:
     called.expect(1)
     term = _number(called)
     name = "floor" if called.name == "floor" else "ceil"
-    if term.type.name == "decimal":
-        target = decimal(min(38, term.type.precision - term.type.scale + 1), 0)
-    else:
-        target = BIGINT
+    is_decimal = term.type.name == "decimal"
+    target = decimal(min(38, term.type.precision - term.type.scale + 1), 0) if is_decimal else BIGINT
     return Term(f"CAST({name}({term.sql}) AS {duckdb_type(target)})", target, term.can_fail or term.type == DOUBLE)
 
 
@@ -149,7 +141,6 @@ def _nanvl(called: Call) -> Term:
 FUNCTIONS: Mapping[str, FunctionRule] = {
     **signatures(_SIMPLE),
     "abs": FunctionRule(_absolute),
-    "negative": FunctionRule(_negative),
     "round": FunctionRule(_round),
     **dict.fromkeys(("floor", "ceil", "ceiling"), FunctionRule(_whole)),
     "pmod": FunctionRule(_positive_modulo),

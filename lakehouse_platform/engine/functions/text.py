@@ -153,7 +153,8 @@ def _conv(called: Call) -> Term:
     if (called.constant(1), called.constant(2)) != (16, 10):
         called.refuse("conv between bases other than 16 and 10", "use conv(x, 16, 10)")
     digits = f"regexp_extract({text.sql}, '^ *([0-9a-fA-F]{{1,16}})', 1)"
-    return Term(f"CAST(CAST(CASE WHEN {digits} = '' THEN '0' ELSE '0x' || {digits} END AS UBIGINT) AS VARCHAR)", STRING, text.can_fail)
+    number = f"CAST(CASE WHEN {digits} = '' THEN '0' ELSE '0x' || {digits} END AS UBIGINT)"
+    return Term(f"(CASE WHEN {text.sql} <> '' THEN CAST({number} AS VARCHAR) END)", STRING, text.can_fail)
 
 
 def _from_json(called: Call) -> Term:
@@ -165,7 +166,8 @@ def _from_json(called: Call) -> Term:
         called.refuse(f"the schema of from_json: {error}", "write it as a type, such as MAP<STRING,STRING>")
     if target != ColumnType("map", items=(STRING, STRING)):
         called.refuse(f"from_json to {target}", "use MAP<STRING,STRING> and cast the values, or get_json_object")
-    return Term(f"TRY(from_json({text.sql}, '\"MAP(VARCHAR, VARCHAR)\"'))", target, text.can_fail)
+    read = f"TRY(from_json({text.sql}, '\"MAP(VARCHAR, VARCHAR)\"'))"
+    return Term(f"CAST({read} AS MAP(VARCHAR, VARCHAR))", target, text.can_fail)
 
 
 def _get_json_object(called: Call) -> Term:

@@ -13,7 +13,7 @@ from lakehouse_platform.engine.terms import Term
 
 _PARTS = {
     "year": "year", "quarter": "quarter", "month": "month", "day": "day", "dayofmonth": "day", "dayofyear": "dayofyear",
-    "weekofyear": "week", "week": "week", "yearofweek": "isoyear",
+    "weekofyear": "week", "week": "week",
 }  # fmt: skip
 _SIMPLE = """
 dayofweek(date) int: CAST(dayofweek({0}) + 1 AS INTEGER)
@@ -29,8 +29,8 @@ date_diff(date, date) int: CAST({0} - {1} AS INTEGER)
 !add_months(date, int) date: CAST({0} + to_months({1}) AS DATE)
 last_day(date) date: last_day({0})
 !make_date(int, int, int) date: make_date({0}, {1}, {2})
-unix_timestamp(timestamp) bigint: CAST(floor(epoch_us({0}) / 1000000) AS BIGINT)
-to_unix_timestamp(timestamp) bigint: CAST(floor(epoch_us({0}) / 1000000) AS BIGINT)
+unix_timestamp(timestamp) bigint: (epoch_us({0}) // 1000000)
+to_unix_timestamp(timestamp) bigint: (epoch_us({0}) // 1000000)
 unix_seconds(timestamp) bigint: CAST(floor(epoch_us({0}) / 1000000) AS BIGINT)
 unix_millis(timestamp) bigint: CAST(floor(epoch_us({0}) / 1000) AS BIGINT)
 unix_micros(timestamp) bigint: epoch_us({0})
@@ -109,10 +109,10 @@ def _read(called: Call) -> Term:
     pattern = _pattern(called, 1)
     if not pattern.parse_format:
         called.refuse("this pattern cannot be read, only printed", "leave the names of days out of it")
-    return _or_fail(pattern.parsed(term.sql, target), term, target, or_null)
+    return _or_fail(pattern.parsed(term.sql, target), term, target, or_null=or_null)
 
 
-def _or_fail(read: str, text: Term, target: ColumnType, or_null: bool) -> Term:
+def _or_fail(read: str, text: Term, target: ColumnType, *, or_null: bool) -> Term:
     if or_null:
         return Term(read, target)
     return Term(f"COALESCE({read}, CAST('no {target} of the pattern: ' || {text.sql} AS {duckdb_type(target)}))", target, True)
