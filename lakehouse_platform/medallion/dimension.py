@@ -1,4 +1,4 @@
-"""Refreshes a dimension from its set of events: new events first, once each, then the versions of the touched keys (PROTOCOLS 6).
+"""Refreshes a dimension, which is a function of its set of events: the versions of the touched keys are computed anew (PROTOCOLS 6).
 
 Not here: the SQL of versions (versions.py), how an input becomes events (dimension_events.py).
 """

@@ -1,28 +1,30 @@
-"""How an input becomes a dimension's events: change events stay where silver keeps them, rows in sequence go to the dimension's own set.
+"""How an input becomes a dimension's events: change events as silver keeps them, or rows in sequence, each of which is an event.
 
-Not here: the sets themselves (events.py), what follows from events (dimension.py).
+Not here: the sets of change events (events.py), what follows from events (dimension.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lakehouse_platform.contracts.types import TIMESTAMP, ColumnType
+from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.engine.lineage import driving_expression
+from lakehouse_platform.engine.lineage import columns_read, driving_expression
+from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.transpile import to_duckdb, with_extra_outputs
-from lakehouse_platform.medallion.changes import InputChange, came_rows, increment_of
+from lakehouse_platform.medallion.changes import InputChange, changed_rows, increment_of
 from lakehouse_platform.medallion.checked import typed_rows
-from lakehouse_platform.medallion.events import CHANGE_SEQUENCE, append_once, changes_name, event_set, sequence_fields
+from lakehouse_platform.medallion.events import CHANGE_SEQUENCE, changes_name, event_set
+from lakehouse_platform.medallion.grain import affected_rows, files_of_keys, key_grain
 from lakehouse_platform.medallion.keys import files_with_keys, having_keys
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.medallion.versions import encoded
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION, SILVER_FILLED, contract_fields, mapped_columns
+from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION, contract_fields, mapped_columns
 
 _EVENT_COLUMNS = (OPERATION, CHANGED, POSITION, EVENT_HASH)
 
@@ -44,7 +46,7 @@ def business_key(table: Table) -> tuple[str, ...]:
 
 
 def open_events(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot) -> DimensionEvents | None:
-    """The events of the keys that new input touches, taken into the set where that is the dimension's own; None without new input."""
+    """The events of the keys that new input touches; None without new input."""
     upstream = lakehouse.project.tables[table.inputs[0]]
     if upstream.refresh is Refresh.SCD1:
         return _from_changes(lakehouse, session, table, target, upstream)
@@ -104,46 +106,50 @@ def _refuse_truncation(session: Session, upstream: Table) -> None:
 
 
 def _from_rows(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot, upstream: Table) -> DimensionEvents | None:
+    """A row that is corrected upstream is a corrected event: of the rows that are gone only the touched keys are taken."""
     change = increment_of(lakehouse, target, upstream.name)
     if change.kind == "none" or change.upstream is None:
         return None
-    columns = [field.name for field in contract_fields(upstream) if field.name not in SILVER_FILLED or field.name in table.query.text]
-    session.view("input_rows", came_rows(change, [*columns, POSITION.name]))
-    session.table("events_new", _mapped_rows(lakehouse, table, upstream))
-    key = business_key(table)
-    _refuse_nulls(session, table, key)
-    changes = append_once(session, lakehouse, table, "events_new", key)
-    touched, files, rows = None, changes.files, event_set(changes)
+    schema = _schema(upstream) | {POSITION.name: POSITION.type}
+    grain = key_grain(table, business_key(table), {upstream.name: schema})
+    if grain is None:
+        mend = "compute it from one row, without aggregates"
+        raise LakehouseError(f"{table.name}: its business key cannot be told from a row of {upstream.name}; {mend}")
+    files, touched = change.upstream.files, None
+    rows = f"SELECT {_names(list(schema))} FROM ({snapshot_scan(change.upstream)})"
     if change.kind == "files":
-        touched = f"SELECT {_names(key)} FROM events_new"
-        files = files_with_keys(session, changes, key, "events_new")
-        rows = having_keys(f"({event_set(changes, files)})", key, f"(SELECT DISTINCT {_names(key)} FROM events_new)")
-    session.table("events_now", rows)
-    sequence = (CHANGED.name, *(field.name for field in sequence_fields(lakehouse, table)))
-    return DimensionEvents(change, touched, "SELECT * FROM events_now", sequence, files)
+        read = columns_read(table.query, upstream.name, {upstream.name: schema}) | {*table.attributes.sequence_by, POSITION.name}
+        known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in grain.names)
+        session.table("affected", f"SELECT DISTINCT * FROM (SELECT {grain.outputs} FROM ({changed_rows(change, read)})) WHERE {known}")
+        touched = "SELECT * FROM affected"
+        files = files_of_keys(session, grain, change.upstream)
+        rows = affected_rows(grain, list(schema), snapshot_scan(change.upstream, files))
+    session.view("input_rows", rows)
+    session.table("events_now", _mapped_rows(table, upstream, schema))
+    _refuse_nulls(session, table)
+    return DimensionEvents(change, touched, "SELECT * FROM events_now", _sequence(table), files)
 
 
-def _mapped_rows(lakehouse: Lakehouse, table: Table, upstream: Table) -> str:
+def _sequence(table: Table) -> tuple[str, ...]:
+    """The first of the sequence's columns is the time of the event."""
+    return (CHANGED.name, *(f"_sequence_{name}" for name in table.attributes.sequence_by[1:]))
+
+
+def _mapped_rows(table: Table, upstream: Table, schema: Mapping[str, ColumnType]) -> str:
     """SQL of the events that the rows of view `input_rows` are, each an upsert at the time of its first sequence column."""
     if not table.attributes.sequence_by:
         raise LakehouseError(f"{table.name}: rows of {upstream.name} say nothing of their order; name its columns in sequence_by")
-    schema = _schema(upstream) | {POSITION.name: POSITION.type}
-    first = table.attributes.sequence_by[0]
-    further = {field.name: field.name.removeprefix("_sequence_") for field in sequence_fields(lakehouse, table)}
-    query = with_extra_outputs(table.query, {**further, CHANGED.name: f"CAST({first} AS TIMESTAMP)", POSITION.name: POSITION.name})
-    carried = [*further, CHANGED.name, POSITION.name]
-    rows = typed_rows(table, mapped_columns(table), to_duckdb(query, {upstream.name: "input_rows"}, {upstream.name: schema}), carried)
-    sequence_types = {field.name: field.type for field in sequence_fields(lakehouse, table)}
-    types = {column.name: column.type for column in mapped_columns(table)} | sequence_types | {CHANGED.name: TIMESTAMP}
-    place = "_source_position.source || ':' || CAST(_source_position.row AS VARCHAR)"
-    return f"SELECT {_names([*types, POSITION.name])}, 'u' AS _operation, md5({encoded(list(types), types)} || {place}) AS _event_hash FROM ({rows})"
+    first, *further = table.attributes.sequence_by
+    extra = {CHANGED.name: f"CAST({first} AS TIMESTAMP)", POSITION.name: POSITION.name} | {f"_sequence_{name}": name for name in further}
+    rows = to_duckdb(with_extra_outputs(table.query, extra), {upstream.name: "input_rows"}, {upstream.name: schema})
+    return f"SELECT *, 'u' AS _operation FROM ({typed_rows(table, mapped_columns(table), rows, list(extra))})"
 
 
-def _refuse_nulls(session: Session, table: Table, key: tuple[str, ...]) -> None:
-    for name in (*key, CHANGED.name):
-        nulls = session.row(f"SELECT count(*) FROM events_new WHERE {quote(name)} IS NULL")[0]
+def _refuse_nulls(session: Session, table: Table) -> None:
+    for name in (*business_key(table), *_sequence(table)):
+        nulls = session.row(f"SELECT count(*) FROM events_now WHERE {quote(name)} IS NULL")[0]
         if nulls:
-            what = table.attributes.sequence_by[0] if name == CHANGED.name else name
+            what = table.attributes.sequence_by[0] if name == CHANGED.name else name.removeprefix("_sequence_")
             raise LakehouseError(f"{table.name}: {what} is null in {nulls} rows of {table.inputs[0]}; leave such rows out of the query")
 
 
@@ -151,5 +157,5 @@ def _schema(upstream: Table) -> dict[str, ColumnType]:
     return {field.name: field.type for field in contract_fields(upstream)}
 
 
-def _names(names: tuple[str, ...] | list[str]) -> str:
+def _names(names: Sequence[str]) -> str:
     return ", ".join(quote(name) for name in names)

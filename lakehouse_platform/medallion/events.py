@@ -1,4 +1,4 @@
-"""Sets of change events beside the tables made from them: `<table>__changes`, append-only, each event once (PROTOCOLS 6.1).
+"""Sets of change events beside the silver tables made from them: `<table>__changes`, append-only, each event once (PROTOCOLS 6.1).
 
 Not here: which events a batch brings (silver_changes.py), the versions they make (versions.py).
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lakehouse_platform.delta.commit import CommitConflict, commit, create_table
+from lakehouse_platform.delta.commit import CommitConflict, create_table
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
-from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
-from lakehouse_platform.medallion.keys import files_with_keys
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION, mapped_columns, unbounded_columns
+from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION
 
 CHANGE_SEQUENCE = (CHANGED.name,)
-# After the sequence, the place in the source decides; the hash only makes the order total.
-PLACE = ("_source_position.source", "_source_position.row", "_event_hash")
+# Events of one sequence are told apart by their place in the source.
+PLACE = ("_source_position.source", "_source_position.row")
 
 
 def changes_name(table: str) -> str:
@@ -28,19 +26,10 @@ def changes_name(table: str) -> str:
     return f"{table}__changes"
 
 
-def sequence_fields(lakehouse: Lakehouse, table: Table) -> tuple[Field, ...]:
-    """Columns that keep what orders a table's events, where that is more than `_change_timestamp` and the place in the source."""
-    if table.layer == "silver" or not table.inputs:
-        return ()
-    contract = lakehouse.project.tables[table.inputs[0]].contract
-    return tuple(Field(f"_sequence_{name}", contract.column(name).type) for name in table.attributes.sequence_by[1:])
-
-
-def event_fields(lakehouse: Lakehouse, table: Table) -> tuple[Field, ...]:
+def event_fields(table: Table) -> tuple[Field, ...]:
     """The columns of a table's set of events: the table's own, which a delete need not have, and the event's."""
-    columns = table.contract.columns if table.layer == "silver" else mapped_columns(table)
-    own = tuple(Field(column.name, column.type) for column in columns)
-    return (*own, *sequence_fields(lakehouse, table), OPERATION, CHANGED, POSITION, EVENT_HASH)
+    own = tuple(Field(column.name, column.type) for column in table.contract.columns)
+    return (*own, OPERATION, CHANGED, POSITION, EVENT_HASH)
 
 
 def ensure_changes(lakehouse: Lakehouse, table: Table) -> Snapshot:
@@ -50,7 +39,7 @@ def ensure_changes(lakehouse: Lakehouse, table: Table) -> Snapshot:
     if found is None:
         # Another worker may make it between the two calls; its set is as good.
         with suppress(CommitConflict):
-            create_table(lakehouse.location(name), event_fields(lakehouse, table), ())
+            create_table(lakehouse.location(name), event_fields(table), ())
         found = lakehouse.snapshot(name)
     assert found is not None
     return found
@@ -58,7 +47,7 @@ def ensure_changes(lakehouse: Lakehouse, table: Table) -> Snapshot:
 
 def event_set(changes: Snapshot, files: Sequence[DataFile] | None = None) -> str:
     """SQL of the events of a set, or of some of its files. An event that is there twice stands at its earlier place."""
-    earliest = f"row_number() OVER (PARTITION BY _event_hash ORDER BY {', '.join(PLACE[:2])}) = 1"
+    earliest = f"row_number() OVER (PARTITION BY _event_hash ORDER BY {', '.join(PLACE)}) = 1"
     return f"SELECT * FROM ({snapshot_scan(changes, files)}) QUALIFY {earliest}"
 
 
@@ -67,17 +56,3 @@ def current_rows(events: str, key: Sequence[str], sequence: Sequence[str] = CHAN
     descending = ", ".join(f"{name} DESC" for name in [*(quote(name) for name in sequence), *PLACE])
     latest = f"row_number() OVER (PARTITION BY {', '.join(quote(name) for name in key)} ORDER BY {descending}) = 1"
     return f"SELECT * FROM (SELECT * FROM ({events}) QUALIFY {latest}) WHERE _operation <> 'd'"
-
-
-def append_once(session: Session, lakehouse: Lakehouse, table: Table, events: str, key: Sequence[str]) -> Snapshot:
-    """Append those rows of the relation `events` that the set does not have, and give back the set as it is then. Raises CommitConflict."""
-    changes = ensure_changes(lakehouse, table)
-    files = files_with_keys(session, changes, key, events)
-    names = ", ".join(quote(field.name) for field in changes.columns)
-    known = f"SELECT _event_hash FROM ({snapshot_scan(changes, files)})"
-    new = f"SELECT {names} FROM {events} ANTI JOIN ({known}) USING (_event_hash)"
-    added = session.write(new, changes.location, ())
-    if not added:
-        return changes
-    commit(changes, added=added, unbounded=unbounded_columns(table))
-    return ensure_changes(lakehouse, table)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from lakehouse_platform.contracts.types import DATE, TIMESTAMP
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.delta.prune import files_that_may_hold
+from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.lineage import cut_column, driving_expression
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.transpile import Schemas, expression_term
 from lakehouse_platform.engine.typing import typed
+from lakehouse_platform.medallion.keys import files_with_keys
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 
@@ -35,25 +37,29 @@ class Grain:
 
 
 def grain_of(table: Table, schemas: Schemas) -> Grain | None:
-    """A table's grain; None where all of it is recomputed at once, or where the driving input is read in more than one place."""
-    if table.driving is None or table.refresh not in (Refresh.REPLACE_PARTITIONS, Refresh.REPLACE_KEYS):
+    """A table's grain; None where all of it is recomputed at once, or where a row of the driving input does not tell it."""
+    if table.refresh is Refresh.REPLACE_KEYS:
+        return key_grain(table, table.contract.key, schemas)
+    if table.refresh is not Refresh.REPLACE_PARTITIONS or table.partition_column is None or table.contract.partition_column is None:
         return None
-    by_partition = table.refresh is Refresh.REPLACE_PARTITIONS
-    outputs = (table.contract.partition_column,) if by_partition else table.contract.key
-    names, expressions, cut_from = [], [], []
+    found = key_grain(table, (table.contract.partition_column,), schemas)
+    return found and Grain((table.partition_column,), (partition_of(table, found.expressions[0]),), found.cut_from)
+
+
+def key_grain(table: Table, outputs: Sequence[str], schemas: Schemas) -> Grain | None:
+    """The grain of some of a table's columns; None where a row of the driving input does not tell them."""
+    driving = table.driving
+    expressions, cut_from = [], []
     for output in outputs:
-        text = driving_expression(table.query, output or "", schemas)
-        if text is None or output is None:
+        text = driving_expression(table.query, output, schemas)
+        if text is None or driving is None:
             return None
-        column = table.contract.column(output)
-        term = expression_term(text, schemas[table.driving])
-        value = typed(term.sql, term.type, column)
-        names.append(table.partition_column or output if by_partition else output)
-        expressions.append(partition_of(table, value) if by_partition else value)
+        term = expression_term(text, schemas[driving])
         cut = cut_column(text)
-        is_time = cut is not None and schemas[table.driving][cut] in (DATE, TIMESTAMP)
+        is_time = cut is not None and schemas[driving][cut] in (DATE, TIMESTAMP)
+        expressions.append(typed(term.sql, term.type, table.contract.column(output)))
         cut_from.append(cut if is_time or cut == text.strip("`") else None)
-    return Grain(tuple(names), tuple(expressions), tuple(cut_from))
+    return Grain(tuple(outputs), tuple(expressions), tuple(cut_from))
 
 
 def partition_of(table: Table, value: str) -> str:
@@ -70,6 +76,24 @@ def files_of_partitions(driving: Snapshot, column: str, partitions: Collection[d
     bounds = [{column: bound(partition, grain)} for partition in partitions]
     wanted = {file.path for each in bounds for file in files_that_may_hold(driving.files, each, driving.columns)}
     return tuple(file for file in driving.files if file.path in wanted)
+
+
+def files_of_keys(session: Session, grain: Grain, driving: Snapshot) -> tuple[DataFile, ...]:
+    """The driving input's files that may hold a row of one of the keys in table `affected`."""
+    bare = {column: name for name, column in zip(grain.names, grain.cut_from, strict=True) if column and quote(column) in grain.expressions}
+    if not bare:
+        return driving.files
+    keys = ", ".join(f"{quote(name)} AS {quote(column)}" for column, name in bare.items())
+    return files_with_keys(session, driving, list(bare), f"(SELECT {keys} FROM affected)")
+
+
+def affected_rows(grain: Grain, columns: Collection[str], rows: str) -> str:
+    """SQL of the rows of the driving input, in these columns, that what stands in table `affected` is made from."""
+    # The expressions get names of their own: those of the target may also be columns of the input.
+    cut = ", ".join(f"{expression} AS _affected_{position}" for position, expression in enumerate(grain.expressions))
+    condition = " AND ".join(f"driving._affected_{position} IS NOT DISTINCT FROM affected.{quote(name)}" for position, name in enumerate(grain.names))
+    names = ", ".join(quote(name) for name in columns)
+    return f"SELECT {names} FROM (SELECT *, {cut} FROM ({rows})) AS driving SEMI JOIN affected ON {condition}"
 
 
 def _days(partition: date, grain: str) -> tuple[date, date]:

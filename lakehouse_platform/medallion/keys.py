@@ -76,7 +76,7 @@ def commit_keyed(
         metadata=filled.as_metadata(),
         unbounded=unbounded_columns(table),
     )
-    files = (*read, *replaced.read)
+    files = {file.uri: file for file in [*read, *replaced.read]}.values()
     return StepResult(table.name, version, filled, files_read=len(files), rows_read=sum(file.rows or 0 for file in files))
 
 

@@ -11,8 +11,7 @@ from lakehouse_platform.engine.transpile import to_duckdb
 from lakehouse_platform.medallion.changes import InputChange
 from lakehouse_platform.medallion.checked import ruled_rows, typed_rows
 from lakehouse_platform.medallion.gold_inputs import GoldInputs
-from lakehouse_platform.medallion.grain import Grain, files_of_partitions, partition_of
-from lakehouse_platform.medallion.keys import files_with_keys
+from lakehouse_platform.medallion.grain import Grain, affected_rows, files_of_keys, files_of_partitions, partition_of
 from lakehouse_platform.tables.attributes import Refresh
 
 
@@ -26,11 +25,7 @@ def driving_files(inputs: GoldInputs, *, restricted: bool) -> tuple[DataFile, ..
         return driving.files
     if inputs.table.refresh is Refresh.REPLACE_PARTITIONS:
         return _files_of_partitions(inputs, grain, driving)
-    bare = {column: name for name, column in zip(grain.names, grain.cut_from, strict=True) if column and quote(column) in grain.expressions}
-    if not bare:
-        return driving.files
-    keys = ", ".join(f"{quote(name)} AS {quote(column)}" for column, name in bare.items())
-    return files_with_keys(inputs.session, driving, list(bare), f"(SELECT {keys} FROM affected)")
+    return files_of_keys(inputs.session, grain, driving)
 
 
 def recomputed(inputs: GoldInputs, driving: Sequence[DataFile], *, restricted: bool) -> str:
@@ -66,10 +61,5 @@ def _input_rows(inputs: GoldInputs, change: InputChange, driving: Sequence[DataF
         return scan([Field(name, kind) for name, kind in schema.items()], (), ())
     if change.input != inputs.table.driving:
         return f"SELECT {names} FROM ({snapshot_scan(change.upstream)})"
-    rows = f"SELECT {names} FROM ({snapshot_scan(change.upstream, driving)})"
-    if grain is None:
-        return rows
-    # The expressions get names of their own: those of the target may also be columns of the input.
-    cut = ", ".join(f"{expression} AS _affected_{position}" for position, expression in enumerate(grain.expressions))
-    condition = " AND ".join(f"driving._affected_{position} IS NOT DISTINCT FROM affected.{quote(name)}" for position, name in enumerate(grain.names))
-    return f"SELECT {names} FROM (SELECT *, {cut} FROM ({rows})) AS driving SEMI JOIN affected ON {condition}"
+    rows = snapshot_scan(change.upstream, driving)
+    return f"SELECT {names} FROM ({rows})" if grain is None else affected_rows(grain, schema, rows)
