@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -79,8 +79,8 @@ class Runner:
 
 
 @contextmanager
-def open_runner(settings: Settings, listener: Listener | None = None) -> Iterator[Runner]:
-    """Load the project once for any number of runs. Raises ProjectError with every mistake in it."""
+def open_runner(settings: Settings, listener: Listener | None = None, instance: dg.DagsterInstance | None = None) -> Iterator[Runner]:
+    """Load the project once for any number of runs, kept on the lakehouse's own instance or the one given. Raises ProjectError with every mistake."""
     results: dict[str, StepResult] = {}
 
     def heard(table: str, result: StepResult | None) -> None:
@@ -90,9 +90,9 @@ def open_runner(settings: Settings, listener: Listener | None = None) -> Iterato
             listener(table, result)
 
     definitions = build_definitions(settings, heard)
-    with open_instance(settings) as instance:
-        end_dead_runs(instance, running_folder(settings))
-        yield Runner(settings, project_of(settings), definitions, instance, results)
+    with open_instance(settings) if instance is None else nullcontext(instance) as opened:
+        end_dead_runs(opened, running_folder(settings))
+        yield Runner(settings, project_of(settings), definitions, opened, results)
 
 
 def run_increment(settings: Settings, source: str, listener: Listener | None = None) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from lakehouse_platform.orchestration.runs import Runner, open_runner
@@ -22,6 +23,6 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def runner(settings: Settings) -> Iterator[Runner]:
-    """The shop's runs, on an instance of its own."""
-    with open_runner(settings) as opened:
+    """The shop's runs, on an instance in memory: SQLite's commits would take most of these tests' time."""
+    with dg.DagsterInstance.ephemeral() as instance, open_runner(settings, instance=instance) as opened:
         yield opened
