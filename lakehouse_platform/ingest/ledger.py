@@ -46,9 +46,11 @@ class Take:
 
     def still_stands(self) -> bool:
         """Whether the file still holds what was to be taken: untouched, or at most longer."""
-        if _state(self.file.path.stat()) == self.state:
-            return True
-        return examine(self.file, has_quotes=False, prefix_length=self.end).prefix.digest == self.identity
+        try:
+            is_untouched = _state(self.file.path.stat()) == self.state
+            return is_untouched or examine(self.file, has_quotes=False, prefix_length=self.end).prefix.digest == self.identity
+        except (FileRefused, FileNotFoundError):
+            return False
 
 
 class ContentChanged(FileRefused):
@@ -62,7 +64,13 @@ class ContentChanged(FileRefused):
 def next_take(file: LandedFile, source: Source, snapshot: Snapshot | None, settle_seconds: float) -> Take | None:
     """What to take from a file now; None when there is nothing new. Raises FileRefused, naming the file and the mend."""
     ledger = _Ledger(snapshot)
-    status = file.path.stat()
+    try:
+        status = file.path.stat()
+        file.source_file.encode()
+    except FileNotFoundError:
+        return None  # it was moved away since it was listed
+    except UnicodeEncodeError as error:
+        raise FileRefused(f"{file.source_file!r}: its name is not UTF-8, so no row can say where it came from. Mend: rename it") from error
     state, age_seconds = _state(status), time.time() - status.st_mtime
     if ledger.version(f"seen:{file.source_file}") == state:
         return None

@@ -1,4 +1,4 @@
-"""The records of files as a stream of Arrow batches, a whole chunk at a time: no record is touched by Python.
+"""The records of files as a stream of Arrow batches, a whole chunk at a time: Python touches no record but those that are no text.
 
 Belongs here: cutting bytes into records (PROTOCOLS 4.3). Does not belong here: which bytes to take (ledger.py), fields (decode.py).
 """
@@ -6,7 +6,8 @@ Belongs here: cutting bytes into records (PROTOCOLS 4.3). Does not belong here: 
 from __future__ import annotations
 
 import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -25,8 +26,8 @@ _NUMBERS = pa.array(array.array("q", range(_ROWS_AT_ONCE)), pa.int64())
 class RecordStream:
     """The records of several takes, readable once. `last_rows` holds each take's last row once the stream has been read.
 
-    Columns: `text` (the record in UTF-8 where its bytes are of the source's encoding, else not valid UTF-8), `original` (its bytes), `source_row`,
-    `source_header`, `source_file`, `content_hash`, and the source's path columns.
+    Columns: `raw_data`, or `raw_bytes` for records with bytes outside the source's encoding, `source_row`, `source_header`, `source_file`,
+    `content_hash`, and the source's path columns.
     """
 
     def __init__(self, source: Source, takes: Sequence[Take]) -> None:
@@ -34,7 +35,7 @@ class RecordStream:
         self.last_rows: dict[Take, int] = {}
         constants = ("source_header", "source_file", "content_hash", *source.path_columns)
         self._schema = pa.schema(
-            [("text", pa.binary()), ("original", pa.binary()), ("source_row", pa.int64()), *((name, _TEXT) for name in constants)]
+            [("raw_data", pa.string()), ("raw_bytes", pa.binary()), ("source_row", pa.int64()), *((name, _TEXT) for name in constants)]
         )
 
     def reader(self) -> pa.RecordBatchReader:
@@ -49,20 +50,18 @@ class RecordStream:
     def _take_batches(self, take: Take, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
         is_csv = self._source.attributes.files.format == "csv"
         encoding = self._source.attributes.files.encoding
-        header = _header(stream, encoding) if is_csv else None
-        start = max(take.start, header[1] if header else 0)
+        header, first_record = _header(stream, encoding) if is_csv else (None, _mark_length(stream, encoding))
+        start = max(take.start, first_record)
         stream.seek(start)
         row = take.rows_before
-        constants = (header[0] if header else None, take.file.source_file, take.identity, *take.file.path_values)
-        keeps_blank = header is not None and "," not in header[0]
+        constants = (header, take.file.source_file, take.identity, *take.file.path_values)
+        cut = partial(_records, has_quotes=is_csv, keeps_blank=header is not None and "," not in header)
         for piece in _record_pieces(stream, take.end - start, has_quotes=is_csv):
-            whole = piece.removeprefix(_UTF8_BOM) if start == row == 0 and encoding == "utf-8" else piece
-            originals = _records(whole, has_quotes=is_csv, keeps_blank=keeps_blank)
-            texts = originals if encoding == "utf-8" else _records(_as_utf8(whole, encoding), has_quotes=is_csv, keeps_blank=keeps_blank)
+            texts, others = _texts(piece, encoding, cut)
             for first in range(0, len(texts), _ROWS_AT_ONCE):
                 text = texts.slice(first, _ROWS_AT_ONCE)
                 numbers = pc.add(_NUMBERS.slice(0, len(text)), row + 1)
-                columns = [text, originals.slice(first, _ROWS_AT_ONCE), numbers, *(_constant(value, len(text)) for value in constants)]
+                columns = [text, others.slice(first, _ROWS_AT_ONCE), numbers, *(_constant(value, len(text)) for value in constants)]
                 row += len(text)
                 yield pa.record_batch(columns, schema=self._schema)
         self.last_rows[take] = row
@@ -115,7 +114,7 @@ def _header(stream: BinaryIO, encoding: str) -> tuple[str, int]:
     head = b""
     for chunk in chunks(stream):
         head += chunk
-        length = first_record_end(head)
+        length = _first_record_end(head)
         if length:
             break
     length = length or len(head)
@@ -123,7 +122,12 @@ def _header(stream: BinaryIO, encoding: str) -> tuple[str, int]:
     return head[:length].removeprefix(bom).removesuffix(b"\n").removesuffix(b"\r").decode(encoding, "replace"), length
 
 
-def first_record_end(head: bytes) -> int:
+def _mark_length(stream: BinaryIO, encoding: str) -> int:
+    """Length of the byte order mark that a file may start with; it belongs to no record."""
+    return len(_UTF8_BOM) if encoding == "utf-8" and stream.read(len(_UTF8_BOM)) == _UTF8_BOM else 0
+
+
+def _first_record_end(head: bytes) -> int:
     """Where the first CSV record ends, its line end included; 0 where it does not."""
     end = head.find(b"\n")
     while end >= 0 and head.count(b'"', 0, end) & 1:
@@ -131,9 +135,24 @@ def first_record_end(head: bytes) -> int:
     return end + 1
 
 
-def _as_utf8(piece: bytes, encoding: str) -> bytes:
-    """The piece in UTF-8; bytes that the encoding does not have stay as they are, which no UTF-8 allows there."""
-    return piece.decode(encoding, "surrogateescape").encode("utf-8", "surrogateescape")
+def _texts(piece: bytes, encoding: str, records: Callable[[bytes], pa.Array]) -> tuple[pa.Array, pa.Array]:
+    """A piece's records as text, and as bytes where they are none: each is null where the other is not."""
+    try:
+        # Quotes and line ends are the same bytes in all encodings, so that a piece can be turned to UTF-8 as a whole.
+        texts = records(piece if encoding == "utf-8" else piece.decode(encoding).encode()).cast(pa.string())
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        originals = records(piece).to_pylist()
+        decoded = [_text(record, encoding) for record in originals]
+        others = [record if text is None else None for text, record in zip(decoded, originals, strict=True)]
+        return pa.array(decoded, pa.string()), pa.array(others, pa.binary())
+    return texts, pa.nulls(len(texts), pa.binary())
+
+
+def _text(record: bytes, encoding: str) -> str | None:
+    try:
+        return record.decode(encoding)
+    except UnicodeDecodeError:
+        return None
 
 
 def _constant(value: str | None, length: int) -> pa.Array:

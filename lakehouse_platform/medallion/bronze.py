@@ -135,11 +135,10 @@ def _bronze_rows(batch: _Batch) -> str:
     made = {
         "batch_id": literal(batch.batch_id),
         "ingestion_timestamp": literal(batch.now),
-        "raw_bytes": "CASE WHEN raw_data IS NULL THEN original END",
     }
     names = [field.name for field in bronze_columns(batch.source) if field.name != PARTITION_COLUMN]
     columns = ", ".join(f"{made.get(name, quote(name))} AS {quote(name)}" for name in names)
-    return f"SELECT {columns} FROM (SELECT *, TRY(decode(text)) AS raw_data FROM landed_records)"
+    return f"SELECT {columns} FROM landed_records"
 
 
 def _written(session: Session, batch: _Batch) -> list[WrittenFile]:

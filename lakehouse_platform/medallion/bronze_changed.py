@@ -33,7 +33,7 @@ def refusal(session: Session, source: Source, snapshot: Snapshot, changed: Conte
     rows = _rows_of(snapshot, {changed.file.source_file})
     (row,) = session.row(
         f"SELECT min(source_row) FROM ({rows}) AS taken LEFT JOIN landed_records AS landed USING (source_row) "
-        "WHERE coalesce(taken.raw_bytes, encode(taken.raw_data)) IS DISTINCT FROM coalesce(CASE WHEN taken.raw_data IS NULL THEN original END, text)"
+        "WHERE taken.raw_data IS DISTINCT FROM landed.raw_data OR taken.raw_bytes IS DISTINCT FROM landed.raw_bytes"
     )
     session.drop("landed_records")
     record = f"record {row}" if row is not None else "the header, or what follows the last record,"

@@ -1,0 +1,1 @@
+"""Tests of the files to try the platform on."""

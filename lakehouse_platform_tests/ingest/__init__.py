@@ -1,0 +1,1 @@
+"""Tests of reading landed files and decoding their records."""
