@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,6 +107,11 @@ def test_known_data_sets_are_unpacked(tmp_path: Path, data: Path) -> None:
     assert json.loads(first["airports/2020-11-06_snapshot.jsonl"][1]) == event
     land(tmp_path / "landing", data)
     assert files_of(tmp_path / "landing") == first
+
+
+def test_landed_files_need_not_settle(tmp_path: Path) -> None:
+    land(tmp_path, None)
+    assert all(path.stat().st_mtime < time.time() - 3600 for path in tmp_path.rglob("*.csv"))
 
 
 def test_a_kill_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
