@@ -113,7 +113,7 @@ def _add_actions(files: Sequence[WrittenFile], columns: Sequence[Field], unbound
 def _remove_action(file: DataFile) -> RemoveAction:
     # delta-rs encodes the path of an action for the log in its own way; a removal that is spelt otherwise than the file removes nothing.
     if quote(unquote(file.path), safe=_PLAIN_IN_PATHS) != file.path:
-        raise LakehouseError(f"{file.path}: another writer spelt this path in a way that cannot be removed; rewrite the table with the writer that made it")
+        raise LakehouseError(f"{file.path}: another writer spelt this path so that it cannot be removed; rewrite the table with that writer")
     return RemoveAction(
         unquote(file.path), data_change=True, deletion_timestamp=_now(), size=file.size_bytes, partition_values=dict(file.partition_values)
     )

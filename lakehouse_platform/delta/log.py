@@ -118,7 +118,8 @@ def _commit_paths(location: str) -> dict[int, Path]:
 
 
 def _actions(path: Path) -> list[_Action]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    # Not splitlines(): texts in the log may hold what Python takes for a line's end, such as U+0085.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def _commit(version: int, actions: list[_Action]) -> Commit:

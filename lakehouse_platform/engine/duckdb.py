@@ -18,14 +18,16 @@ from lakehouse_platform.engine.spelling import literal, quote, type_of
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
 
-# ieee_floating_point_ops off makes x / 0 fail, as in Spark's ANSI mode; nothing may be fetched from the network. DuckDB 2.0.0 lifts an
-# expression that occurs twice out of TRY, COALESCE and OR, where it then fails for rows that never reach it: that optimiser stays off.
+# ieee_floating_point_ops off makes x / 0 fail, as in Spark's ANSI mode; nothing may be fetched from the network. Two faults of DuckDB 2.0.0
+# are kept out: it lifts an expression that occurs twice out of TRY, COALESCE and OR, where it then fails for rows that never reach it, and
+# it can wait for ever when a query fails while a background thread writes its file (in the foreground, files are written as fast).
 _MEANING = """
 SET TimeZone = 'UTC';
 SET ieee_floating_point_ops = false;
 SET disabled_optimizers = 'common_subexpressions';
 SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
+SET async_threads = 0;
 """
 # zstd at its first level writes as fast as snappy and about half the bytes. A part is cut at a size that a rewrite can bear.
 _FILE_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS, FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE"
