@@ -16,8 +16,13 @@ from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.delta.statistics import statistics_json
 from lakehouse_platform.problems import LakehouseError
 
-# commitInfo is not in checkpoints, and delta-rs would remove it with old logs by itself: only our own clean-up may.
-_CONFIGURATION = {"delta.checkpointInterval": "10", "delta.enableExpiredLogCleanup": "false"}
+_CONFIGURATION = {
+    "delta.checkpointInterval": "10",
+    # commitInfo is not in checkpoints, and delta-rs would remove it with old logs by itself: only our own clean-up may.
+    "delta.enableExpiredLogCleanup": "false",
+    # Without it, readers leave out the statistics of all columns but the first 32.
+    "delta.dataSkippingNumIndexedCols": "-1",
+}
 # Types whose values have one spelling in a path and in the log.
 _PARTITION_TYPES = ("string", "date", "int", "bigint", "boolean", "decimal")
 

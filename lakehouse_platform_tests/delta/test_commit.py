@@ -160,5 +160,10 @@ def test_partition_columns_have_one_spelling(location: str, column: Field) -> No
 def test_a_table_is_stamped_and_can_be_configured(location: str) -> None:
     assert create_table(f"{location}/", (Field("id", BIGINT, nullable=False),), [], configuration={"delta.appendOnly": "true"}) == 0
     snapshot = reopened(location)
-    assert snapshot.configuration == {"delta.checkpointInterval": "10", "delta.enableExpiredLogCleanup": "false", "delta.appendOnly": "true"}
+    assert snapshot.configuration == {
+        "delta.checkpointInterval": "10",
+        "delta.enableExpiredLogCleanup": "false",
+        "delta.dataSkippingNumIndexedCols": "-1",
+        "delta.appendOnly": "true",
+    }
     assert snapshot.columns == (Field("id", BIGINT, nullable=False),)

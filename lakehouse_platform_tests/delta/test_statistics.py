@@ -188,3 +188,15 @@ def test_texts_that_duckdb_cuts_stay_bounded(shared: Session, tmp_path: Path) ->
     (file,) = snapshot.files
     assert dict(file.minimums) == {"plain": "z" * 32, "wide": "z" * 32}
     assert dict(file.maximums) == {"plain": "z" * 31 + "{", "wide": "z" * 31 + "{"}
+
+
+def test_every_column_of_a_wide_table_has_statistics(shared: Session, tmp_path: Path) -> None:
+    location = str(tmp_path / "table")
+    columns = tuple(Field(f"c{number}", BIGINT) for number in range(40))
+    create_table(
+        location, columns, [], added=shared.write("SELECT " + ", ".join(f"{number}::BIGINT AS c{number}" for number in range(40)), location, [])
+    )
+    snapshot = open_snapshot(location)
+    assert snapshot is not None
+    assert snapshot.files[0].minimums == {f"c{number}": number for number in range(40)}
+    assert snapshot.files[0].null_counts == {f"c{number}": 0 for number in range(40)}

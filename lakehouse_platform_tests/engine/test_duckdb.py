@@ -27,14 +27,14 @@ def test_settings_hold(session: Session) -> None:
 
 
 def test_sessions_spill_into_folders_of_their_own_that_go_with_them(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, memory_limit_bytes=50_000_000, threads=1)
+    settings = Settings(home=tmp_path, memory_limit_bytes=25_000_000, threads=1)
     with open_session(settings) as first, open_session(settings) as second:
         for session in (first, second):
-            session.table("big", "SELECT i, md5(i::VARCHAR) AS text FROM range(2_000_000) AS t(i)")
+            session.table("big", "SELECT i, md5(i::VARCHAR) AS text FROM range(1_000_000) AS t(i)")
         folders = list(settings.scratch.iterdir())
         assert len(folders) == 2
         assert all(any(folder.iterdir()) for folder in folders)
-        assert first.row("SELECT count(DISTINCT i) FROM big") == (2_000_000,)
+        assert first.row("SELECT count(DISTINCT i) FROM big") == (1_000_000,)
     assert list(settings.scratch.iterdir()) == []
 
 
