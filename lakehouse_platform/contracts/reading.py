@@ -115,9 +115,9 @@ def _derived_rules(table: SchemaObject, columns: list[Column]) -> Iterator[Table
 
 
 def _check_rule_names(document: Document, rules: list[RowRule | TableRule], columns: list[Column]) -> None:
-    # The platform's own checks of each column have names as well.
+    # The platform's own checks of the table and of each column have names as well.
     own = (f"{column.name}_{check}".lower() for column in columns for check in ("type", "expression", "required"))
-    counts = Counter([*(rule.id.lower() for rule in rules), *own])
+    counts = Counter([*(rule.id.lower() for rule in rules), "decoding", "pandera", *own])
     for rule in rules:
         if counts[rule.id.lower()] > 1:
             document.mistake_at(rule.line, f"two rules are called {rule.id}", "give each an id of its own")

@@ -2,6 +2,7 @@
 
 # Annotations are not postponed here: Dagster looks at that of an op's context itself.
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -11,9 +12,10 @@ from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.steps import run_step
-from lakehouse_platform.orchestration.automation import automation_condition
+from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG, automation_condition
 from lakehouse_platform.orchestration.checks import check_result, check_specs, committed_outcomes, counted_outcomes
 from lakehouse_platform.orchestration.metadata import (
+    column_metadata,
     commit_metadata,
     data_version,
     partition_rows,
@@ -82,7 +84,7 @@ def table_asset(project: Project, table: Table) -> dg.AssetsDefinition:
         group_name=table.layer,
         owners=_owners(table.contract.owner),
         kinds={"deltalake", "duckdb" if table.attributes.engine == "auto" else table.attributes.engine},
-        tags={"layer": table.layer, **({"domain": table.contract.domain} if table.contract.domain else {})},
+        tags={"layer": table.layer, **({"domain": _tag_value(table.contract.domain)} if table.contract.domain else {})},
         code_version=table.code_version or None,
         partitions_def=partitions_definition(table),
         backfill_policy=dg.BackfillPolicy.single_run() if table.attributes.partitions else None,
@@ -104,6 +106,7 @@ def table_asset(project: Project, table: Table) -> dg.AssetsDefinition:
 
 def _materialize(context: dg.AssetExecutionContext, name: str, table: Table | None, partitions: list[str] | None) -> dg.MaterializeResult[None]:
     lakehouse: Lakehouse = context.resources.lakehouse
+    context.instance.add_run_tags(context.run.run_id, {RECOMPUTED_TAG: "true"})
     report(context.instance, lakehouse, name, context.log_event)
     result = run_step(lakehouse, name, run_id=context.run.run_id, partitions=partitions)
     snapshot = lakehouse.snapshot(name, result.version)
@@ -117,6 +120,7 @@ def _materialize(context: dg.AssetExecutionContext, name: str, table: Table | No
     return dg.MaterializeResult(
         metadata={
             **(commit_metadata(result.record, snapshot.version, lakehouse.location(name)) if result.record else {"delta_version": snapshot.version}),
+            **(column_metadata(table) if table is not None else {}),
             **({**table_rows(snapshot.rows), **mark} if partitions is None else {}),
         },
         data_version=dg.DataVersion(data_version(snapshot.table_id, snapshot.version)),
@@ -144,5 +148,12 @@ def _freshness(table: Table) -> dg.FreshnessPolicy | None:
     return dg.FreshnessPolicy.time_window(fail_window=timedelta(seconds=max(seconds, 60))) if seconds is not None else None
 
 
+def _tag_value(text: str) -> str:
+    """A contract's free text in the characters that Dagster allows in a tag."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:63]
+
+
 def _owners(owner: str | None) -> list[str] | None:
-    return [owner] if owner else None
+    if not owner:
+        return None
+    return [owner if "@" in owner or owner.startswith("team:") else f"team:{owner}"]

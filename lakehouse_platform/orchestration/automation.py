@@ -11,9 +11,10 @@ from lakehouse_platform.orchestration.partitions import follows_time
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.project import Project
 
-# Runs with this tag have carried their changes through everything downstream: automation leaves their updates alone,
-# also while they still run and have not yet logged the downstream's part.
-INCREMENT_TAG = "lakehouse/increment"
+# Asset runs give themselves this tag. Automation follows them alone: an increment carries its changes through everything
+# downstream itself, also while it still runs. (Leaving out the runs of increments instead does not work: an event that is
+# stored while a tick evaluates counts as an update before its run's tags are seen.)
+RECOMPUTED_TAG = "lakehouse/recomputed"
 
 
 def automation_condition(project: Project, table: Table) -> dg.AutomationCondition[Any] | None:
@@ -32,8 +33,8 @@ def automation_condition(project: Project, table: Table) -> dg.AutomationConditi
     updated = dg.AutomationCondition.any_deps_match(
         (
             dg.AutomationCondition.newly_updated()
+            & dg.AutomationCondition.any_new_update_has_run_tags(tag_keys={RECOMPUTED_TAG})
             & ~dg.AutomationCondition.executed_with_root_target()
-            & ~dg.AutomationCondition.all_new_updates_have_run_tags(tag_keys={INCREMENT_TAG})
         )
         | dg.AutomationCondition.will_be_requested()
     ).allow(dg.AssetSelection.assets(*(asset_key(name) for name in followed)))

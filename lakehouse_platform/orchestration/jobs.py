@@ -9,7 +9,6 @@ import dagster as dg
 
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
-from lakehouse_platform.orchestration.automation import INCREMENT_TAG
 from lakehouse_platform.orchestration.names import increment_job_name, pool, step_name
 from lakehouse_platform.orchestration.reporting import report
 from lakehouse_platform.orchestration.resources import LAKEHOUSE, LISTENER, Listener
@@ -32,7 +31,7 @@ def increment_job(project: Project, source: str) -> dg.JobDefinition:
             for name in names
         },
     )
-    return graph.to_job(executor_def=dg.in_process_executor, tags={INCREMENT_TAG: source})
+    return graph.to_job(executor_def=dg.in_process_executor)
 
 
 def _step_op(source: str, name: str, inputs: list[str]) -> dg.OpDefinition:

@@ -25,17 +25,19 @@ def table_metadata(table: Table) -> Metadata:
     """A table's columns and lineage as its contract and query say."""
     return {
         "dagster/table_name": table.name.replace("/", "."),
-        "dagster/column_schema": dg.TableSchema([_column(column) for column in table.contract.columns]),
-        "dagster/column_lineage": dg.TableColumnLineage(
-            {
-                column: [dg.TableColumnDep(asset_key(upstream), name) for upstream, name in sources]
-                for column, sources in table.lineage.items()
-                if sources
-            }
-        ),
+        **column_metadata(table),
         "contract": dg.MetadataValue.path(str(table.contract.path)),
         "contract_version": table.contract.version,
         **({"partition_expr": table.partition_column} if table.partition_column else {}),
+    }
+
+
+def column_metadata(table: Table) -> Metadata:
+    """A table's columns as its contract says, and what each is computed from."""
+    lineage = {column: [dg.TableColumnDep(asset_key(upstream), name) for upstream, name in sources] for column, sources in table.lineage.items()}
+    return {
+        "dagster/column_schema": dg.TableSchema([_column(column) for column in table.contract.columns]),
+        "dagster/column_lineage": dg.TableColumnLineage({column: sources for column, sources in lineage.items() if sources}),
     }
 
 

@@ -19,6 +19,7 @@ from lakehouse_platform.orchestration.metadata import (
     DATA_VERSION_TAG,
     REPORTED,
     Metadata,
+    column_metadata,
     commit_metadata,
     data_version,
     partition_rows,
@@ -62,7 +63,8 @@ def commit_events(lakehouse: Lakehouse, table: str, table_id: str, version: Vers
     known = lakehouse.project.tables.get(table)
     if known is not None:
         yield from (check_evaluation(table, outcome) for outcome in counted_outcomes(known, record))
-    metadata = commit_metadata(record, version.version, lakehouse.location(table))
+    columns = column_metadata(known) if known is not None else {}
+    metadata = {**commit_metadata(record, version.version, lakehouse.location(table)), **columns}
     key, tags = asset_key(table), {DATA_VERSION_TAG: data_version(table_id, version.version)}
     if known is None or known.attributes.partitions is None:
         yield dg.AssetMaterialization(key, metadata={**metadata, **table_rows(record.rows), **reported(table_id, version.version)}, tags=tags)

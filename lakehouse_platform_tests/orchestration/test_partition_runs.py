@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.orchestration.names import asset_key
+from lakehouse_platform.orchestration.names import asset_key, increment_job_name, step_name
 from lakehouse_platform.orchestration.runs import Runner
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform_tests.orchestration.events import check, materializations, materialized
@@ -71,6 +71,17 @@ def test_automation_asks_for_nothing_after_an_increment(runner: Runner) -> None:
     assert automation.tick() == {}
     land(runner.settings, "two.csv", [order(5, "2026-01-02"), order(6, "2026-01-20")])
     runner.increment(SOURCE)
+    assert automation.tick() == {}
+
+
+def test_automation_leaves_an_increment_that_still_runs_alone(runner: Runner) -> None:
+    automation = Automation(runner)
+    automation.tick()
+    job = runner.definitions.resolve_job_def(increment_job_name(SOURCE))
+    half = [step_name(SOURCE), step_name(SILVER)]
+    assert job.execute_in_process(instance=runner.instance, op_selection=half).success
+    assert set(materialized(runner.instance, SILVER)) == {"2026-01-02", "2026-01-05"}
+    assert automation.tick() == {}
     assert automation.tick() == {}
 
 
