@@ -46,7 +46,7 @@ def find(session: Session, batch: SilverBatch, rows: str, target: Snapshot, live
     names = ", ".join(quote(name) for name in key)
     kept = f", {names}" if live else ""
     place = "hash(_source_position.source, _source_position.row)"
-    session.table("batch_keys", f"SELECT hash({names}) AS key_hash, {place} AS place{kept} FROM ({batch.keys(rows)})")
+    session.table("batch_keys", f"SELECT hash({names}) AS key_hash, {place} AS place{kept} FROM ({batch.keys(rows, key)})")
     repeated = "SELECT key_hash FROM batch_keys GROUP BY key_hash HAVING count(*) > 1"
     files = _files_with_keys(session, target, live, key)
     if files:

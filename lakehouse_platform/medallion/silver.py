@@ -29,7 +29,7 @@ from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.quality.quarantine import open_quarantine, quarantine_name, quarantined_rows, replace_batch
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
+from lakehouse_platform.tables.storage import contract_fields, stored_fields, unbounded_columns
 
 _OUTCOMES = ("rejected", "late", "filtered")
 _TURNED_AWAY = "SELECT * FROM leftover UNION ALL SELECT * FROM contested_rows WHERE _outcome <> 'valid'"
@@ -99,7 +99,7 @@ def _write(run: SilverRun, batch: SilverBatch) -> _Counted:
     accepted = alone + settled.new_keys
     accounts = Accounts(read, accepted, read - turned_away - accepted, counts["rejected"], counts["late"], counts["filtered"])
     removed = run.target.files if run.change.kind == "all" else settled.rewritten
-    return _Counted(accounts, _rule_counts(run, batch, added), added, tuple(removed))
+    return _Counted(accounts, _rule_counts(run, batch, added, has_contested=contested_count > 0), added, tuple(removed))
 
 
 def _rows_to_write(batch: SilverBatch, uncontested: str, settled: Settled) -> str:
@@ -139,17 +139,27 @@ def _outcomes(session: Session) -> dict[str, int]:
     return dict.fromkeys(_OUTCOMES, 0) | {name: int(count) for name, count in found}
 
 
-def _rule_counts(run: SilverRun, batch: SilverBatch, added: Sequence[WrittenFile]) -> dict[str, int]:
+def _rule_counts(run: SilverRun, batch: SilverBatch, added: Sequence[WrittenFile], *, has_contested: bool) -> dict[str, int]:
     session = run.session
     counts = dict.fromkeys(batch.rules(), 0)
     unnested = f"SELECT unnest(_reasons).rule AS rule FROM ({_TURNED_AWAY}) WHERE _outcome IN ('rejected', 'late')"
     counts |= {rule: int(count) for rule, count in session.rows(f"SELECT rule, count(*) FROM ({unnested}) GROUP BY ALL")}
-    stored = scan(run.target.columns, run.target.partition_columns, written_as_files(run.target.location, added))
-    warned = batch.warnings(f"({stored}) WHERE data_quality_score < 1 AND processed_timestamp = TIMESTAMPTZ '{batch.now}'")
+    warned = batch.warnings(f"({_valid_rows(run, batch, added, has_contested=has_contested)}) WHERE data_quality_score < 1")
     if warned is not None:
         names = [rule.id for rule in run.table.contract.warning_rules]
         counts |= {name: int(count) for name, count in zip(names, session.row(warned), strict=True)}
     return counts
+
+
+def _valid_rows(run: SilverRun, batch: SilverBatch, added: Sequence[WrittenFile], *, has_contested: bool) -> str:
+    """SQL of the batch's valid rows, duplicates included: who wins depends on how rows were split into batches, their number does not."""
+    names = ", ".join(quote(field.name) for field in contract_fields(batch.table))
+    stored = scan(run.target.columns, run.target.partition_columns, written_as_files(run.target.location, added))
+    rows = f"SELECT {names} FROM ({stored}) WHERE processed_timestamp = TIMESTAMPTZ '{batch.now}'"
+    if not has_contested:
+        return rows
+    losers = "contested_rows ANTI JOIN (SELECT _source_position FROM settled WHERE _wins AND NOT _known) USING (_source_position)"
+    return f"{rows} UNION ALL SELECT {names} FROM {losers} WHERE _outcome = 'valid'"
 
 
 def _commit(run: SilverRun, batch_id: str, counted: _Counted) -> StepResult:

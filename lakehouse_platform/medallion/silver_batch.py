@@ -64,10 +64,10 @@ class SilverBatch:
         columns = mapped_columns(self.table)
         return judged(self._judge(columns), self._decoded(rows, columns))
 
-    def keys(self, rows: str) -> str:
-        """SQL of the typed business key of each row and its `_source_position`, and nothing else that costs time."""
-        columns = tuple(self.table.contract.column(name) for name in self.table.contract.key)
-        names = ", ".join(quote(name) for name in self.table.contract.key)
+    def keys(self, rows: str, key: Sequence[str]) -> str:
+        """SQL of the typed key columns of each row and its `_source_position`, and nothing else that costs time."""
+        columns = tuple(self.table.contract.column(name) for name in key)
+        names = ", ".join(quote(name) for name in key)
         return f"SELECT {names}, _source_position FROM ({typed_rows(self._judge(columns), self._decoded(rows, columns))})"
 
     def rules(self) -> tuple[str, ...]:

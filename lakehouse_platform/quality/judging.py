@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lakehouse_platform.contracts.model import Column
+from lakehouse_platform.contracts.types import STRING
 from lakehouse_platform.engine.rows import RowQuery
 from lakehouse_platform.engine.spelling import literal, quote
 from lakehouse_platform.engine.typing import typed
@@ -42,6 +43,8 @@ def typed_rows(judge: Judge, decoded: str) -> str:
     for column in judge.columns:
         name, mapped_name = column.name, quote(f"_m_{column.name}")
         given = f"{mapped_name}.v" if name in judge.query.can_fail else mapped_name
+        if column.empty_as_null and judge.given_types[name] == STRING:
+            given = f"NULLIF({given}, '')"
         inner.append(f"{judge.missing_kinds.get(name, literal('null'))} AS {quote(f'_k_{name}')}")
         inner.append(f"{judge.decimal_texts.get(name, 'NULL')} AS {quote(f'_t_{name}')}")
         outer.append(f"{quote(f'_t_{name}') if name in judge.decimal_texts else given} AS {quote(f'_g_{name}')}")
