@@ -17,6 +17,7 @@ import dagster as dg
 
 from lakehouse_platform.ingest.landed import LandedFile, landed_files
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG
 from lakehouse_platform.orchestration.names import increment_job_name, landing_key, sensor_name
 from lakehouse_platform.orchestration.reporting import is_reported
 from lakehouse_platform.orchestration.resources import LAKEHOUSE, running_folder
@@ -112,6 +113,9 @@ def _decision(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str, l
 
 def _behind(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str) -> list[str]:
     """Tables with commits that Dagster does not know of: a run was killed between its commit and its events."""
+    if instance.get_runs(dg.RunsFilter(tags={RECOMPUTED_TAG: "true"}, statuses=UNFINISHED), limit=1):
+        # An asset's run logs its events when its step ends, some time after the commit.
+        return []
     found = []
     for name in (source, *lakehouse.project.downstream(source)):
         snapshot = lakehouse.snapshot(name)

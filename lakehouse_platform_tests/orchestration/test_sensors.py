@@ -11,6 +11,7 @@ import pytest
 
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
+from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG
 from lakehouse_platform.orchestration.names import increment_job_name, landing_key, sensor_name
 from lakehouse_platform.orchestration.runs import Runner
 from lakehouse_platform.orchestration.sensors import GROWING_SECONDS, TRIES, observe_landing
@@ -93,6 +94,11 @@ def test_a_commit_without_events_is_asked_for(runner: Runner) -> None:
     run_step(Lakehouse(runner.settings, runner.project), SILVER, run_id="killed", partitions=["2026-01-02"])
     wanted = tick(runner).request
     assert wanted is not None
+    asset_run = runner.instance.create_run_for_job(
+        runner.definitions.resolve_implicit_global_asset_job_def(), status=dg.DagsterRunStatus.STARTED, tags={RECOMPUTED_TAG: "true"}
+    )
+    assert tick(runner).request is None, "a run of assets is about to tell of its commit itself"
+    runner.instance.report_run_failed(asset_run)
     assert launch(runner, wanted.tags).success
     assert tick(runner).request is None
 
