@@ -114,6 +114,8 @@ def having_keys(relation: str, key: Sequence[str], keys: str, *, join: str = "SE
 
 def files_with_keys(session: Session, snapshot: Snapshot, key: Sequence[str], keys: str) -> tuple[DataFile, ...]:
     """The files that may hold a key of the relation `keys`, by the log alone."""
+    if not session.row(f"SELECT count(*) FROM {keys}")[0]:
+        return ()
     stored = {field.name: field for field in snapshot.columns}
     bounds = {}
     for name in key:
