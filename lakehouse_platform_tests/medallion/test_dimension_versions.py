@@ -133,16 +133,19 @@ def test_an_earlier_start_leaves_the_surrogate_key_of_a_version(session: Session
     assert {row[1]: row[5] for row in computed(session, [*events, late], TIMESTAMP)} == before
 
 
+def side_by_side(first: str, second: str) -> str:
+    """Two upserts of one key, of two columns each."""
+    moments = ((first, 0), (second, 1))
+    rows = (f"('k', {values}, 'u', TIMESTAMPTZ '2024-01-0{row + 1}', {{'source': 'f', 'row': {row}}}, '{row}')" for values, row in moments)
+    return f"SELECT * FROM (VALUES {', '.join(rows)}) AS events(id, a, b, _operation, _change_timestamp, _source_position, _event_hash)"
+
+
 def test_values_that_look_alike_side_by_side_have_different_keys(session: Session) -> None:
-    columns = "id, a, b, _operation, _change_timestamp, _source_position, _event_hash"
-    rows = "('k', '1:x', '', 'u', TIMESTAMPTZ '2024-01-01', {'source': 'f', 'row': 0}, '0'), ('k', '1', 'x', 'u', TIMESTAMPTZ '2024-01-02', {'source': 'f', 'row': 1}, '1')"
     versioning = Versioning(key=("id",), tracked=("a", "b"), types={"id": STRING, "a": STRING, "b": STRING}, time=TIMESTAMP)
-    found = session.rows(f"SELECT DISTINCT _surrogate FROM ({versions(f'SELECT * FROM (VALUES {rows}) AS events({columns})', versioning)})")
-    assert len(found) == 2
+    events = side_by_side("'1:x', ''", "'1', 'x'")
+    assert len(session.rows(f"SELECT DISTINCT _surrogate FROM ({versions(events, versioning)})")) == 2
 
 
 def test_negative_zero_is_no_change(session: Session) -> None:
-    columns = "id, value, _operation, _change_timestamp, _source_position, _event_hash"
-    rows = "('k', 0.0::DOUBLE, 'u', TIMESTAMPTZ '2024-01-01', {'source': 'f', 'row': 0}, '0'), ('k', -0.0::DOUBLE, 'u', TIMESTAMPTZ '2024-01-02', {'source': 'f', 'row': 1}, '1')"
-    versioning = Versioning(key=("id",), tracked=("value",), types={"id": STRING, "value": DOUBLE}, time=TIMESTAMP)
-    assert len(session.rows(versions(f"SELECT * FROM (VALUES {rows}) AS events({columns})", versioning))) == 1
+    versioning = Versioning(key=("id",), tracked=("a",), types={"id": STRING, "a": DOUBLE}, time=TIMESTAMP)
+    assert len(session.rows(versions(side_by_side("0.0::DOUBLE, ''", "-0.0::DOUBLE, ''"), versioning))) == 1
