@@ -47,16 +47,11 @@ def accounts(
     table: Annotated[str | None, typer.Argument(help="A silver table; all of them by default")] = None, output: FormatOption = Format.TABLE
 ) -> None:
     """Show what became of every row that was read, by table and run."""
-    lakehouse = open_lakehouse()
-    names = [silver_name(lakehouse, table)] if table is not None else silver_tables(lakehouse)
-    show_accounts(lakehouse, names, output)
-
-
-def show_accounts(lakehouse: Lakehouse, names: list[str], output: Format) -> None:
-    """Print the accounts of some tables, a row for each of their runs."""
     from lakehouse_platform.medallion.books import entries
     from lakehouse_platform.quality.accounts import Accounts
 
+    lakehouse = open_lakehouse()
+    names = [silver_name(lakehouse, table)] if table is not None else silver_tables(lakehouse)
     with working("Reading the books"), lakehouse.session() as session:
         found = [entry for name in names for entry in entries(lakehouse, session, name)]
     columns = ("table", "run_id", *asdict(Accounts()))

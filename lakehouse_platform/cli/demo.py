@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakehouse_platform.cli import quarantine, runs
-from lakehouse_platform.cli.catalogue import show_accounts
 from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.cli.opening import open_lakehouse, silver_tables
-from lakehouse_platform.cli.output import Format, FormatOption, err, out, show, working
+from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
 from lakehouse_platform.cli.query import selected
 
 if TYPE_CHECKING:
@@ -35,19 +35,21 @@ def demo(
 ) -> None:
     """Take the four data products from raw files to gold, and show the accounting. Run again, it reads nothing new."""
     lakehouse = open_lakehouse()
+    if "gold/daily_sales" not in lakehouse.project.tables:
+        raise typer.BadParameter("the demo shows the shipped products; `lakehouse materialize '*'` runs your own", param_hint="--project")
     _land(lakehouse, data)
     with runs.open_runs() as runner:
         done = runs.increments(runner, lakehouse, list(lakehouse.project.tables))
     if output is Format.TABLE:
         _show_tables(lakehouse)
-    show_accounts(lakehouse, silver_tables(lakehouse), output)
+    is_balanced = _show_accounts(lakehouse, output)
     runs.fail_with(done)
-    if not _balanced(lakehouse):
-        err.print("The accounts do not add up: rows were lost or doubled.")
+    if not is_balanced:
+        tell("The accounts do not add up: rows were lost or doubled.")
         raise typer.Exit(ExitCode.FAILED)
     if output is Format.TABLE:
         _show_samples(lakehouse)
-        out.print(_NEXT)
+        tell(_NEXT)
 
 
 def _land(lakehouse: Lakehouse, data: Path | None) -> None:
@@ -56,7 +58,7 @@ def _land(lakehouse: Lakehouse, data: Path | None) -> None:
     with working("Unpacking files into landing" if data is not None else "Generating files into landing"):
         landed = land(lakehouse.settings.landing, data)
     for domain, files in landed.items():
-        err.print(f"  landing/{domain}: {files:,} files")
+        tell(f"  landing/{domain}: {files:,} files")
 
 
 def _show_tables(lakehouse: Lakehouse) -> None:
@@ -76,8 +78,14 @@ def _show_samples(lakehouse: Lakehouse) -> None:
     show(("table", "reasons", "raw_data"), shown, Format.TABLE, title="Turned away, and why")
 
 
-def _balanced(lakehouse: Lakehouse) -> bool:
-    from lakehouse_platform.medallion.books import entries
+def _show_accounts(lakehouse: Lakehouse, output: Format) -> bool:
+    """Show the sum of each table's accounts; gives whether those of every commit add up."""
+    from lakehouse_platform.medallion.books import entries, total
+    from lakehouse_platform.quality.accounts import Accounts
 
     with lakehouse.session() as session:
-        return all(entry.accounts.balance == 0 for name in silver_tables(lakehouse) for entry in entries(lakehouse, session, name))
+        found = {name: entries(lakehouse, session, name) for name in silver_tables(lakehouse)}
+    columns = ("table", *asdict(Accounts()))
+    rows = [(name, *asdict(total(of_table)).values()) for name, of_table in found.items()]
+    show(columns, rows, output, title="What became of every row: read = accepted + duplicates + rejected + late + filtered")
+    return all(entry.accounts.balance == 0 for of_table in found.values() for entry in of_table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -17,9 +18,10 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False)
 # Progress and remarks; what a script reads stands alone on standard output.
-err = Console(stderr=True, highlight=False)
+_err = Console(stderr=True, highlight=False)
+# Where there is no terminal to fit into, a table is as wide as a log can bear.
+_PIPED_WIDTH = 160
 
 
 class Format(StrEnum):
@@ -35,7 +37,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="A table for peop
 def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
     """Print rows. JSON is one array of objects with exact decimals."""
     if output is Format.JSON:
-        out.file.write(as_json([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
+        sys.stdout.write(as_json([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(columns):
@@ -45,7 +47,12 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, 
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    out.print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+
+
+def tell(text: str) -> None:
+    """Say something beside the data."""
+    _err.print(text, markup=False, soft_wrap=True)
 
 
 def as_json(value: Any) -> str:
@@ -68,7 +75,7 @@ def as_json(value: Any) -> str:
 @contextmanager
 def working(what: str) -> Iterator[Status]:
     """Show that something is being done while it takes its time."""
-    with err.status(what) as status:
+    with _err.status(what) as status:
         yield status
 
 

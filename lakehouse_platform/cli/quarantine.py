@@ -27,7 +27,7 @@ def list_tables(output: FormatOption = Format.TABLE) -> None:
         for table in silver_tables(lakehouse):
             visible = _visible(lakehouse, session, table)
             if visible is not None:
-                sql = f"SELECT outcome, unnest(reasons).rule AS rule, count(*) FROM ({visible}) GROUP BY ALL ORDER BY ALL"
+                sql = f"SELECT outcome, rule, count(*) FROM (SELECT outcome, unnest(reasons).rule AS rule FROM ({visible})) GROUP BY ALL ORDER BY ALL"
                 rows += [(table, *row) for row in session.rows(sql)]
     show(("table", "outcome", "rule", "rows"), rows, output)
 

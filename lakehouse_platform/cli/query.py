@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakehouse_platform.cli.opening import open_lakehouse
-from lakehouse_platform.cli.output import Format, FormatOption, err, show, working
+from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
 from lakehouse_platform.problems import ProjectError
 
 if TYPE_CHECKING:
@@ -34,16 +34,16 @@ def query(
         raise typer.BadParameter("; ".join(f"line {problem.line}: {problem.message}. {problem.mend}" for problem in error.problems)) from error
     show(columns, rows[:wanted], output)
     if wanted is not None and len(rows) > wanted:
-        err.print(f"There are more than {wanted} rows; --limit shows more.")
+        tell(f"There are more than {wanted} rows; --limit shows more.")
 
 
 def selected(lakehouse: Lakehouse, session: Session, sql: str, limit: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Columns and rows of Spark SQL over the tables as they are now. Raises ProjectError or LakehouseError for what cannot run."""
-    from lakehouse_platform.engine.query import parse_query
+    from lakehouse_platform.engine.query import parse_select
     from lakehouse_platform.engine.scan import snapshot_scan
     from lakehouse_platform.engine.transpile import to_duckdb
 
-    parsed = parse_query(sql, Path("query"))
+    parsed = parse_select(sql, Path("query"))
     relations, schemas = {}, {}
     for position, name in enumerate(parsed.inputs):
         snapshot = lakehouse.snapshot(name)
@@ -51,6 +51,6 @@ def selected(lakehouse: Lakehouse, session: Session, sql: str, limit: int | None
             raise typer.BadParameter(f"there is no table {name.replace('/', '.')}; `lakehouse tables` shows what there is, `lakehouse demo` fills it")
         relations[name], schemas[name] = f"input_{position}", {column.name: column.type for column in snapshot.columns}
         session.view(relations[name], snapshot_scan(snapshot))
-    translated = to_duckdb(parsed, relations, schemas)
-    limited = translated if limit is None else f"SELECT * FROM ({translated}) LIMIT {limit}"
-    return list(session.describe(translated)), session.rows(limited)
+    # From outside, two columns of one name have two names, which a row of JSON needs.
+    translated = f"SELECT * FROM ({to_duckdb(parsed, relations, schemas)})"
+    return list(session.describe(translated)), session.rows(translated if limit is None else f"{translated} LIMIT {limit}")

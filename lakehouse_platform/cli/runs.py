@@ -10,7 +10,7 @@ import typer
 
 from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.cli.opening import open_lakehouse, read_settings, table_name
-from lakehouse_platform.cli.output import Format, FormatOption, err, show, working
+from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
 
 if TYPE_CHECKING:
     from lakehouse_platform.contracts.model import Severity
@@ -76,7 +76,7 @@ def open_runs() -> Iterator[Runner]:
             if result is None:
                 status.update(f"Refreshing {table}")
             else:
-                err.print(f"  {table}: {_told(result)}")
+                tell(f"  {table}: {_told(result)}")
 
         with open_runner(read_settings(), heard) as runner:
             yield runner
@@ -113,7 +113,7 @@ def fail_with(runs: Sequence[Run]) -> None:
     """End with the errors of the runs that failed, if any did."""
     for run in runs:
         for step, message in run.failures.items():
-            err.print(f"{step} failed: {message}", markup=False)
+            tell(f"{step} failed: {message}")
     if not all(run.success for run in runs):
         raise typer.Exit(ExitCode.FAILED)
 
@@ -128,8 +128,8 @@ def _told(result: StepResult) -> str:
     record = result.record
     if record is None:
         return "nothing new"
-    touched = f" in {len(record.partitions):,} partitions" if record.partitions else ""
-    return f"{record.step}, {result.rows_read:,} rows read, {record.rows:,} rows in the table{touched}"
+    touched = f", {len(record.partitions):,} partitions touched" if record.partitions else ""
+    return f"{record.step}, {result.rows_read:,} rows read{touched}, {record.rows:,} rows now"
 
 
 def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lakehouse_platform.cli.opening import open_lakehouse
-from lakehouse_platform.cli.output import err, working
+from lakehouse_platform.cli.output import tell, working
 
 
 def up(
@@ -22,7 +22,7 @@ def up(
         from lakehouse_platform.orchestration.instance import prepare_home
 
         prepare_home(settings)
-    err.print(f"http://{host}:{port} in some seconds; files that land in {settings.landing} are taken up by themselves.", soft_wrap=True)
+    tell(f"http://{host}:{port} in some seconds; files that land in {settings.landing} are taken up by themselves.")
     command = [sys.executable, "-m", "dagster", "dev", "--module-name", "lakehouse_platform.definitions", "--host", host, "--port", str(port)]
     environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home), "LAKEHOUSE_HOME": str(settings.home.absolute())}
     # This process becomes Dagster, so that Ctrl-C and signals reach it without a middleman.

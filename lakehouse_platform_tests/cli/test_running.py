@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from lakehouse_platform.cli import main
 from lakehouse_platform.cli.exits import ExitCode
@@ -73,10 +73,10 @@ def test_mistakes_of_a_project_are_listed_and_end_with_4(tmp_path: Path, monkeyp
     (folder / "defs.yaml").write_text("type: lakehouse_platform.Table\nattributes:\n  table: silver/orders\n  refresh: sometimes\n")
     monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["lakehouse", "--project", str(tmp_path), "tables"])
-    monkeypatch.delenv("LAKEHOUSE_PROJECT", raising=False)
+    # The option sets the variable for the processes that it starts; set here first, it is taken back after the test.
+    monkeypatch.setenv("LAKEHOUSE_PROJECT", "")
     with pytest.raises(SystemExit) as ended:
         main()
-    monkeypatch.delenv("LAKEHOUSE_PROJECT")
     assert ended.value.code == ExitCode.PROJECT
     assert f"{folder / 'defs.yaml'}:4" in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from click.testing import Result
+from typer.testing import Result
 
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]
