@@ -16,7 +16,7 @@ class CommitRecord(BaseModel):
     """One step's commit. `inputs` maps an input to the versions (from, to) that it consumed, from being -1 at the start.
 
     `partitions` maps each touched partition key to its rows after the commit (0: emptied); `rules` counts failing rows by rule id;
-    `rebuilt` says why an increment was not possible, where it was not.
+    `pass_rate` is of the rows that were read, also where the accounts are a rebuild's differences; `rebuilt` says why an increment was not possible.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -28,6 +28,7 @@ class CommitRecord(BaseModel):
     code_version: str = ""
     inputs: Mapping[str, tuple[int, int]] = Field(default_factory=dict)
     accounts: Accounts | None = None
+    pass_rate: float | None = None
     partitions: Mapping[str, int] = Field(default_factory=dict)
     rows: int = 0
     rules: Mapping[str, int] = Field(default_factory=dict)

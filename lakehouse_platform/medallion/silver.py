@@ -83,13 +83,14 @@ def _write(run: SilverRun, batch: SilverBatch) -> _Counted:
     live = () if run.change.kind == "all" else run.target.files
     read = sum(file.rows or 0 for file in run.change.added)
     uncontested, contested_count, settled = "bronze_rows", 0, Settled(0, 0, 0, ())
-    session.table("contested_rows", f"SELECT * FROM ({batch.judged('bronze_rows')}) LIMIT 0")
     if table.refresh is Refresh.UPSERT:
         contested = find(session, batch, "bronze_rows", run.target, live)
         contested_count = contested.rows
         if contested_count:
             settled = settle(session, batch, "bronze_rows", run.target, contested)
             uncontested = f"(SELECT * FROM bronze_rows ANTI JOIN contested_places ON place = {PLACE})"
+    if not contested_count:
+        session.table("contested_rows", f"{batch.judged('bronze_rows')} LIMIT 0")
     kept = sum(file.rows or 0 for file in settled.rewritten)
     added = tuple(session.write(_rows_to_write(batch, uncontested, settled), run.target.location, run.target.partition_columns))
     alone = sum(file.rows for file in added) - (kept - settled.displaced) - settled.winners
@@ -120,7 +121,7 @@ def _rows_to_write(batch: SilverBatch, uncontested: str, settled: Settled) -> st
 def _leftover(run: SilverRun, batch: SilverBatch, uncontested: str, added: Sequence[WrittenFile], missing: int) -> None:
     """Judge again, now with reasons, the few rows that were not written; all others are known to be valid and alone."""
     if not missing:
-        run.session.table("leftover", f"{batch.judged(uncontested)} LIMIT 0")
+        run.session.table("leftover", "SELECT * FROM contested_rows LIMIT 0")
         return
     files = written_as_files(run.target.location, added)
     stored = scan(run.target.columns, run.target.partition_columns, files)
@@ -176,6 +177,7 @@ def _commit(run: SilverRun, batch_id: str, counted: _Counted) -> StepResult:
         code_version=table.code_version,
         inputs={table.inputs[0]: (change.from_version, change.to_version)},
         accounts=accounts,
+        pass_rate=counted.accounts.pass_rate,
         partitions=partition_rows(table, run.target, counted.added, counted.removed),
         rows=run.target.rows - sum(file.rows or 0 for file in counted.removed) + sum(file.rows for file in counted.added),
         rules=counted.rules,

@@ -32,6 +32,7 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
     replace_batch(session, run.quarantine, batch_id, quarantined_rows("SELECT * FROM judged_events", run.run_id, batch_id, batch.now))
     _append_events(lakehouse, session, batch)
     accounts = _count_events(session)
+    pass_rate = accounts.pass_rate
     if change.kind == "all":
         # A rebuild starts again from nothing: only what differs from the books is booked, so that their sum stays the table's state.
         accounts = accounts - books.total(books.entries(lakehouse, session, table.name))
@@ -43,11 +44,13 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
         code_version=table.code_version,
         inputs={change.input: (change.from_version, change.to_version)},
         accounts=accounts,
+        pass_rate=pass_rate,
         rules=_rule_counts(session, batch),
         rebuilt=change.reason,
     )
     wanted = _state_of_touched_keys(lakehouse, session, batch)
-    return commit_keyed(session, table, run.target, wanted, record, {change.cursor_id: change.to_version}, read=change.added)
+    cursors = {change.cursor_id: change.to_version}
+    return commit_keyed(session, table, run.target, wanted, record=record, transactions=cursors, read=change.added)
 
 
 def _state_of_touched_keys(lakehouse: Lakehouse, session: Session, batch: SilverBatch) -> KeyedRows:

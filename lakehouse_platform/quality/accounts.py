@@ -21,6 +21,12 @@ class Accounts:
         """`read` less all ends: 0, or rows were lost or doubled."""
         return self.read - self.accepted - self.duplicates - self.rejected - self.late - self.filtered
 
+    @property
+    def pass_rate(self) -> float | None:
+        """Share of the rows that were not turned away, of those that the query does not leave out; None where there are none."""
+        judged = self.read - self.filtered
+        return (judged - self.rejected) / judged if judged > 0 else None
+
     def __add__(self, other: Accounts) -> Accounts:
         mine, theirs = asdict(self), asdict(other)
         return Accounts(**{name: mine[name] + theirs[name] for name in mine})

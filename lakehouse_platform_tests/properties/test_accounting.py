@@ -92,6 +92,8 @@ def test_property_10_every_run_accounts_for_every_row(batches: list[list[dict[st
             assert record.accounts is not None
             assert record.accounts.balance == 0
             assert record.accounts == expected
+            judged = expected.read - expected.filtered
+            assert record.pass_rate == ((judged - expected.rejected) / judged if judged else None)
             assert {rule: rows for rule, rows in record.rules.items() if rows} == Counter(rule for _, rules in outcomes for rule in rules)
             expected_books.append(expected)
             total += expected

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -62,10 +63,30 @@ sales = st.fixed_dictionaries(
 )
 
 
+@dataclass(frozen=True)
+class Gold:
+    """A table of gold: its partition column, what it sums by beside the date, and the partition that a day lies in."""
+
+    name: str
+    partition_column: str
+    by: tuple[str, ...]
+    partition_of: Callable[[str], str]
+
+
+GOLD = [
+    Gold("gold/daily_sales", "date", ("country",), lambda day: day),
+    Gold("gold/monthly_sales", "date_month", (), lambda day: f"{day[:7]}-01"),
+]
+
+
 # Feature: data-lakehouse, Property 11: Date partitioning
 @hundred_examples
-@given(st.lists(st.lists(sales, min_size=1, max_size=4), min_size=1, max_size=3), st.sets(st.sampled_from(DAYS), min_size=1, max_size=2))
-def test_property_11_gold_is_written_by_date(batches: list[list[Row]], recomputed: set[str]) -> None:
+@given(
+    st.lists(st.lists(sales, min_size=1, max_size=4), min_size=1, max_size=3),
+    st.sets(st.sampled_from(DAYS), min_size=1, max_size=2),
+    st.sampled_from(GOLD),
+)
+def test_property_11_gold_is_written_by_date(batches: list[list[Row]], named: set[str], gold: Gold) -> None:
     current: dict[str, Row] = {}
     with world(PROJECT) as lakehouse:
         for number, batch in enumerate(batches):
@@ -73,38 +94,40 @@ def test_property_11_gold_is_written_by_date(batches: list[list[Row]], recompute
             touched = {row["day"] for row in batch} | {current[row["sale_id"]]["day"] for row in batch if row["sale_id"] in current}
             current |= {row["sale_id"]: row for row in batch}
             lakehouse.run("bronze/sales", "silver/sales")
-            assert_only_touched(lakehouse, "gold/daily_sales", "date", touched, None)
-            assert_only_touched(lakehouse, "gold/monthly_sales", "date_month", {f"{day[:7]}-01" for day in touched}, None)
-            assert lakehouse.contents("gold/daily_sales") == sums(current.values(), "country")
-            assert lakehouse.contents("gold/monthly_sales", "date_month") == sums(current.values())
-        before = files_by_partition(lakehouse, "gold/daily_sales", "date")
-        assert_only_touched(lakehouse, "gold/daily_sales", "date", recomputed, sorted(recomputed))
-        after = files_by_partition(lakehouse, "gold/daily_sales", "date")
-        assert lakehouse.contents("gold/daily_sales") == sums(current.values(), "country")
-        assert all(after[day] != before[day] for day in recomputed & before.keys()), "a partition that was asked for is written anew"
+            before, after = run_between_looks(lakehouse, gold, None)
+            assert_untouched(before, after, {gold.partition_of(day) for day in touched})
+            assert_laid_out(lakehouse, gold, sums(current.values(), *gold.by))
+        recomputed = {gold.partition_of(day) for day in named}
+        before, after = run_between_looks(lakehouse, gold, sorted(recomputed))
+        assert_untouched(before, after, recomputed)
+        assert_laid_out(lakehouse, gold, sums(current.values(), *gold.by))
+        assert all(after[partition] != before[partition] for partition in recomputed & before.keys()), "a partition that was named is written anew"
 
 
-def assert_only_touched(lakehouse: World, name: str, partition_column: str, touched: set[str], partitions: list[str] | None) -> None:
-    """Run the step; partitions other than the touched ones keep their files, and each file lies in the partition of its rows' dates."""
-    before = files_by_partition(lakehouse, name, partition_column)
-    lakehouse.run(name, partitions=partitions)
-    after = files_by_partition(lakehouse, name, partition_column)
+def run_between_looks(lakehouse: World, gold: Gold, partitions: list[str] | None) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Run the step; the paths of the table's files by partition, before and after."""
+    looks = []
+    for has_run in (False, True):
+        if has_run:
+            lakehouse.run(gold.name, partitions=partitions)
+        found: dict[str, set[str]] = defaultdict(set)
+        for path, values in lakehouse.files(gold.name).items():
+            found[str(values[gold.partition_column])].add(path)
+        looks.append(dict(found))
+    return looks[0], looks[1]
+
+
+def assert_untouched(before: dict[str, set[str]], after: dict[str, set[str]], touched: set[str]) -> None:
+    """Partitions other than the touched ones have the files that they had."""
     for partition in (before.keys() | after.keys()) - touched:
-        assert before.get(partition) == after.get(partition), f"{name}: partition {partition} was not touched, its files were"
-    assert lakehouse.delta(name).metadata().partition_columns == [partition_column]
-    in_log = {date.fromisoformat(partition) for partition in after}
-    rows = lakehouse.rows(name)
-    assert {row[partition_column] for row in rows} == in_log
-    if partition_column == "date_month":
-        assert all(row["date"].replace(day=1) == row[partition_column] for row in rows)
+        assert before.get(partition) == after.get(partition), f"partition {partition} was not touched, its files were"
 
 
-def files_by_partition(lakehouse: World, name: str, partition_column: str) -> dict[str, set[str]]:
-    """The paths of a table's files by partition; none while there is no table."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for path, values in lakehouse.files(name).items():
-        found[str(values[partition_column])].add(path)
-    return found
+def assert_laid_out(lakehouse: World, gold: Gold, expected: list[Row]) -> None:
+    """The rows are right, and each lies in the partition of its date."""
+    assert lakehouse.delta(gold.name).metadata().partition_columns == [gold.partition_column]
+    assert lakehouse.contents(gold.name, *({gold.partition_column} - {"date"})) == expected
+    assert all(str(row[gold.partition_column]) == gold.partition_of(str(row["date"])) for row in lakehouse.rows(gold.name))
 
 
 def sums(rows: Iterable[Mapping[str, Any]], *by: str) -> list[Row]:
