@@ -5,7 +5,7 @@ Belongs here: reading the query's syntax. Does not belong here: what is done wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -260,6 +260,17 @@ def _names_read(tree: exp.Expr, alias: str | None = None, without: exp.Expr | No
             names |= {part.name.lower() for part in column.parts}
     names |= {"*" for star in tree.find_all(exp.Star) if isinstance(star.parent, exp.Select | exp.Column)}
     return frozenset(names)
+
+
+def looks_beyond(query: Query, columns: Collection[str]) -> bool:
+    """Whether a row of the query may depend on rows with other values of these columns: by LIMIT, or a window that is not partitioned by them.
+
+    GROUP BY cannot, where the columns are told from rows of the driving input: then they are among what it groups by.
+    """
+    wanted = {column.lower() for column in columns}
+    windows = query.tree.find_all(exp.Window)
+    within = ({part.name.lower() for part in window.args.get("partition_by") or () if isinstance(part, exp.Column)} for window in windows)
+    return query.tree.find(exp.Limit, exp.Offset) is not None or any(not wanted <= names for names in within)
 
 
 def cut_column(expression: str) -> str | None:

@@ -49,7 +49,8 @@ def find_affected(inputs: GoldInputs, grain: Grain) -> dict[str, list[str]]:
         session.execute("INSERT INTO affected SELECT * FROM affected_by_lookup")
         texts = " || ' ' || ".join(f"CAST({quote(name)} AS VARCHAR)" for name in grain.names)
         found = [str(text) for (text,) in session.rows(f"SELECT {texts} FROM affected_by_lookup ORDER BY ALL")]
-        named[join.input] = [*named.get(join.input, []), *found]
+        if found:
+            named[join.input] = [*named.get(join.input, []), *found]
     return named
 
 

@@ -159,7 +159,7 @@ def _partition(table: Table, file: WrittenFile | DataFile) -> str:
 
 
 def _files_read(run: _Run, driving: Sequence[DataFile]) -> list[DataFile]:
-    """Every input file that was opened, once."""
+    """Every input file that was read whole, once; of others a changed lookup may have read the columns that it is joined by."""
     changes = run.inputs.changes
     changed = [file for change in changes.values() if change.kind == "files" for file in change.files]
     joined = [file for name, change in changes.items() if name != run.inputs.table.driving and change.upstream for file in change.upstream.files]

@@ -10,7 +10,7 @@ from lakehouse_platform.contracts.types import DATE, TIMESTAMP
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.delta.prune import files_that_may_hold
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.engine.lineage import cut_column, driving_expression
+from lakehouse_platform.engine.lineage import cut_column, driving_expression, looks_beyond
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.transpile import Schemas, expression_term
 from lakehouse_platform.engine.typing import typed
@@ -47,8 +47,10 @@ def grain_of(table: Table, schemas: Schemas) -> Grain | None:
 
 
 def key_grain(table: Table, outputs: Sequence[str], schemas: Schemas) -> Grain | None:
-    """The grain of some of a table's columns; None where a row of the driving input does not tell them."""
+    """The grain of some of a table's columns; None where a row of the driving input does not tell them, or rows of others have a say."""
     driving = table.driving
+    if looks_beyond(table.query, outputs):
+        return None
     expressions, cut_from = [], []
     for output in outputs:
         text = driving_expression(table.query, output, schemas)

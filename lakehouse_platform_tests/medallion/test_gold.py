@@ -94,9 +94,7 @@ def test_replace_is_computed_again_when_its_input_or_its_code_changed(shop: Worl
     assert shop.rows("gold/totals") == [{"sales": 2}]
 
 
-@pytest.mark.parametrize(
-    ("amount", "message"), [(2000, "rule total_in_bounds fails"), (2_147_483_647, "(?i)out of range|overflow|rule total_in_bounds")]
-)
+@pytest.mark.parametrize(("amount", "message"), [(2000, "rule bounded fails"), (2_147_483_647, "(?i)out of range|overflow|rule bounded")])
 def test_a_row_that_breaks_the_contract_fails_the_run_and_commits_nothing(shop: World, amount: int, message: str) -> None:
     bring(shop, "sales", "a", [sale(1, 1)])
     version = shop.run("gold/days").version
@@ -131,3 +129,15 @@ def test_facts_without_a_version_are_keyed_when_it_arrives(shop: World) -> None:
     keys = {row["sale"]: row["product_key"] for row in shop.rows("gold/fact_sales")}
     assert keys[1] == -1
     assert keys[2] > 0
+
+
+def test_a_window_over_the_whole_table_is_recomputed_as_a_whole(shop: World) -> None:
+    bring(shop, "sales", "a", [sale(1, 1, amount=5), sale(2, 2, amount=1)])
+    shop.run("gold/ranked")
+    bring(shop, "sales", "b", [sale(3, 2, amount=0)])
+    shop.run("gold/ranked", partitions=["2024-01-02"])
+    assert {row["sale"]: (row["place"], row["place_of_day"]) for row in shop.rows("gold/ranked")} == {1: (2, 1), 2: (2, 2), 3: (1, 1)}
+    record = shop.run("gold/ranked").record
+    assert record is not None
+    assert record.rebuilt is not None
+    assert {row["sale"]: row["place"] for row in shop.rows("gold/ranked")} == {1: 3, 2: 2, 3: 1}
