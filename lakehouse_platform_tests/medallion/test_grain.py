@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse_platform.contracts.types import DATE, INT, STRING, TIMESTAMP
-from lakehouse_platform.engine.lineage import columns_read, cut_column, lookup_joins, looks_beyond
+from lakehouse_platform.engine.lineage import columns_read, cut_column, looks_beyond, lookup_joins
 from lakehouse_platform.engine.query import Query, parse_query
 
 SCHEMAS = {
