@@ -23,7 +23,9 @@ def up(
 
         prepare_home(settings)
     tell(f"http://{host}:{port} in some seconds; files that land in {settings.landing} are taken up by themselves.")
-    command = [sys.executable, "-m", "dagster", "dev", "--module-name", "lakehouse_platform.definitions", "--host", host, "--port", str(port)]
+    # `dagster dev` warns that `dg dev` supersedes it; that one wants a checkout, this must work from an installed package too.
+    quiet = ["-W", "ignore::FutureWarning"]
+    command = [sys.executable, *quiet, "-m", "dagster", "dev", "--module-name", "lakehouse_platform.definitions", "--host", host, "--port", str(port)]
     environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home), "LAKEHOUSE_HOME": str(settings.home.absolute())}
     # This process becomes Dagster, so that Ctrl-C and signals reach it without a middleman.
     os.execve(sys.executable, command, environment)  # noqa: S606 -- our own interpreter, no shell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from lakehouse_platform.cli import main
+from lakehouse_platform.cli.app import app
 from lakehouse_platform.cli.exits import ExitCode
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.steps import run_step
+from lakehouse_platform.settings import Settings
+from lakehouse_platform.tables.project import load_project
 
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]
@@ -85,3 +91,45 @@ def test_help_loads_no_engine() -> None:
     program = "import sys, lakehouse_platform.cli.app; print([name for name in ('dagster', 'duckdb', 'deltalake', 'pyarrow') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+SOURCE = "type: lakehouse_platform.Source\nattributes:\n  table: bronze/orders\n  files: {path: orders/*.csv, format: csv}\n"
+TABLE = "type: lakehouse_platform.Table\nattributes:\n  table: silver/orders\n  refresh: upsert\n"
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: silver.orders
+version: 1.0.0
+status: active
+schema:
+  - name: orders
+    properties:
+      - {name: id, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: processed_timestamp, logicalType: timestamp, required: true}
+      - {name: data_quality_score, logicalType: number, required: true}
+    quality:
+      - {id: enough_rows, type: library, metric: rowCount, severity: error, mustBeGreaterThan: 100}
+"""
+
+
+def test_a_failed_check_of_ones_own_project_ends_with_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {
+        "project/defs/bronze_orders/defs.yaml": SOURCE,
+        "project/defs/silver_orders/defs.yaml": TABLE,
+        "project/defs/silver_orders/contract.yaml": CONTRACT,
+        "project/defs/silver_orders/transform.sql": "SELECT id FROM bronze.orders",
+        "home/landing/orders/one.csv": "id\n1\n2\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    settings = Settings(home=tmp_path / "home", project=tmp_path / "project")
+    lakehouse = Lakehouse(settings, load_project(settings.defs_root))
+    for table in ("bronze/orders", "silver/orders"):
+        run_step(lakehouse, table, run_id="one")
+
+    monkeypatch.setenv("LAKEHOUSE_PROJECT", "")
+    runner = CliRunner(env={"LAKEHOUSE_HOME": str(tmp_path / "home")})
+    done = runner.invoke(app, ["--project", str(tmp_path / "project"), "check", "--format", "json"])
+    assert done.exit_code == ExitCode.CHECKS, done.output
+    assert [row["check"] for row in json.loads(done.stdout) if row["status"] == "failed"] == ["enough_rows"]
