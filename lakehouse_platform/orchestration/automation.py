@@ -24,7 +24,10 @@ def automation_condition(project: Project, table: Table) -> dg.AutomationConditi
     every dimension; and a dimension's update must not ask for every day of its facts (their increment finds the days that change).
     """
     if not table.inputs:
-        return (dg.AutomationCondition.on_missing() | dg.AutomationCondition.code_version_changed()).with_label("when_missing_or_changed")
+        # Not `on_missing()`, which leaves out what was missing when the condition is first looked at.
+        wanted = dg.AutomationCondition.missing() | dg.AutomationCondition.code_version_changed()
+        idle = ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.execution_failed()
+        return (wanted & idle).with_label("missing_or_changed")
     inputs = [project.tables[name] for name in table.inputs if name in project.tables]
     if table.layer != "gold":
         return None

@@ -93,6 +93,15 @@ def test_every_table_has_a_pool_of_its_own(shipped: dg.Definitions) -> None:
     assert "delta__silver__order_lines" in pools
 
 
+def test_a_table_without_inputs_is_made_once(shipped: dg.Definitions) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        calendar = dg.AssetKey(["gold", "dim_date"])
+        first = dg.evaluate_automation_conditions(defs=shipped, instance=instance)
+        assert first.get_num_requested(calendar) == first.total_requested == 1
+        instance.report_runless_asset_event(dg.AssetMaterialization(calendar))
+        assert dg.evaluate_automation_conditions(defs=shipped, instance=instance, cursor=first.cursor).total_requested == 0
+
+
 def test_definitions_load_from_a_cold_process_in_time(tmp_path: Path) -> None:
     began = time.monotonic()
     code = "from lakehouse_platform.definitions import defs; defs().get_repository_def()"
