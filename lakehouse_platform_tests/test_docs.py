@@ -1,0 +1,52 @@
+"""The docs list what there is: every setting, attribute, function, custom property and exit code, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lakehouse_platform.cli.exits import ExitCode
+from lakehouse_platform.contracts.properties import COLUMN_PROPERTIES
+from lakehouse_platform.engine.transpile import LANGUAGE
+from lakehouse_platform.ingest.source import Files, SourceAttributes
+from lakehouse_platform.settings import Settings
+from lakehouse_platform.tables.attributes import Refresh, TableAttributes
+
+ROOT = Path(__file__).parents[1]
+
+
+def first_cells(name: str) -> set[str]:
+    """Everything in backquotes in the first cell of a table's row."""
+    rows = re.findall(r"^\| (`[^|]*) \|", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.MULTILINE)
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_setting_is_listed() -> None:
+    listed = {name for name in first_cells("operations.md") if name.startswith("LAKEHOUSE_")}
+    assert listed == {f"LAKEHOUSE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_every_attribute_and_way_to_refresh_is_listed() -> None:
+    wanted = {*TableAttributes.model_fields, *SourceAttributes.model_fields, *(f"files.{name}" for name in Files.model_fields)} - {"files"}
+    assert first_cells("defs.md") >= wanted | set(Refresh)
+
+
+def test_every_custom_property_is_listed() -> None:
+    assert first_cells("contracts.md") >= set(COLUMN_PROPERTIES)
+
+
+def test_every_function_is_listed_and_no_other() -> None:
+    text = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    section = text.partition("## Functions")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", section)) == set(LANGUAGE.functions)
+
+
+def test_every_exit_code_is_listed() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert [int(code) for code in re.findall(r"^\| (\d) \|", text, re.MULTILINE)] == list(ExitCode)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
