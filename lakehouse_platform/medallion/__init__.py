@@ -1,0 +1,1 @@
+"""The steps as plain functions: bronze, silver, gold, dimensions. They know nothing of Dagster."""

@@ -64,8 +64,8 @@ sales = st.fixed_dictionaries(
 
 
 @dataclass(frozen=True)
-class Gold:
-    """A table of gold: its partition column, what it sums by beside the date, and the partition that a day lies in."""
+class Layout:
+    """A table: its partition column, what it sums by beside the date, and the partition that a day lies in."""
 
     name: str
     partition_column: str
@@ -73,9 +73,10 @@ class Gold:
     partition_of: Callable[[str], str]
 
 
+SILVER = Layout("silver/sales", "day", (), lambda day: day)
 GOLD = [
-    Gold("gold/daily_sales", "date", ("country",), lambda day: day),
-    Gold("gold/monthly_sales", "date_month", (), lambda day: f"{day[:7]}-01"),
+    Layout("gold/daily_sales", "date", ("country",), lambda day: day),
+    Layout("gold/monthly_sales", "date_month", (), lambda day: f"{day[:7]}-01"),
 ]
 
 
@@ -86,7 +87,7 @@ GOLD = [
     st.sets(st.sampled_from(DAYS), min_size=1, max_size=2),
     st.sampled_from(GOLD),
 )
-def test_property_11_gold_is_written_by_date(batches: list[list[Row]], named: set[str], gold: Gold) -> None:
+def test_property_11_gold_is_written_by_date(batches: list[list[Row]], named: set[str], gold: Layout) -> None:
     current: dict[str, Row] = {}
     with world(PROJECT) as lakehouse:
         for number, batch in enumerate(batches):
@@ -102,17 +103,22 @@ def test_property_11_gold_is_written_by_date(batches: list[list[Row]], named: se
         assert_untouched(before, after, recomputed)
         assert_laid_out(lakehouse, gold, sums(current.values(), *gold.by))
         assert all(after[partition] != before[partition] for partition in recomputed & before.keys()), "a partition that was named is written anew"
+        before, after = run_between_looks(lakehouse, SILVER, sorted(named))
+        assert_untouched(before, after, named)
+        assert lakehouse.contents("silver/sales", "data_quality_score") == in_order(
+            row | {"day": date.fromisoformat(row["day"])} for row in current.values()
+        )
 
 
-def run_between_looks(lakehouse: World, gold: Gold, partitions: list[str] | None) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+def run_between_looks(lakehouse: World, layout: Layout, partitions: list[str] | None) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Run the step; the paths of the table's files by partition, before and after."""
     looks = []
     for has_run in (False, True):
         if has_run:
-            lakehouse.run(gold.name, partitions=partitions)
+            lakehouse.run(layout.name, partitions=partitions)
         found: dict[str, set[str]] = defaultdict(set)
-        for path, values in lakehouse.files(gold.name).items():
-            found[str(values[gold.partition_column])].add(path)
+        for path, values in lakehouse.files(layout.name).items():
+            found[str(values[layout.partition_column])].add(path)
         looks.append(dict(found))
     return looks[0], looks[1]
 
@@ -123,7 +129,7 @@ def assert_untouched(before: dict[str, set[str]], after: dict[str, set[str]], to
         assert before.get(partition) == after.get(partition), f"partition {partition} was not touched, its files were"
 
 
-def assert_laid_out(lakehouse: World, gold: Gold, expected: list[Row]) -> None:
+def assert_laid_out(lakehouse: World, gold: Layout, expected: list[Row]) -> None:
     """The rows are right, and each lies in the partition of its date."""
     assert lakehouse.delta(gold.name).metadata().partition_columns == [gold.partition_column]
     assert lakehouse.contents(gold.name, *({gold.partition_column} - {"date"})) == expected

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from subprocess import CompletedProcess
 
 from rich.console import Console
 
-from lakehouse_platform_tests.properties.sabotage.patches import SABOTAGES
+from lakehouse_platform_tests.properties.sabotage.patches import SABOTAGES, Sabotage
 from lakehouse_platform_tests.properties.sabotage.plugin import PROPERTIES
 
 _TAG = re.compile(r"^# Feature: data-lakehouse, Property (\d+): ", re.MULTILINE)
@@ -21,18 +24,21 @@ def main() -> int:
     without = tagged - {sabotage.number for sabotage in SABOTAGES.values()}
     for number in sorted(without):
         console.print(f"property {number} has no sabotage: add one to sabotage/patches.py", style="red")
-    unnoticed = [name for name in SABOTAGES if not _is_noticed(console, name)]
-    console.print(f"{len(SABOTAGES) - len(unnoticed)} of {len(SABOTAGES)} sabotages noticed")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = zip(SABOTAGES.items(), pool.map(_run, SABOTAGES), strict=True)
+        unnoticed = [name for (name, sabotage), done in runs if not _is_noticed(console, name, sabotage, done)]
+    console.print(f"{len(SABOTAGES) - len(unnoticed)} of {len(SABOTAGES)} sabotages noticed", highlight=False)
     return 1 if without or unnoticed else 0
 
 
-def _is_noticed(console: Console, name: str) -> bool:
-    plugin = f"{__package__}.plugin"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", plugin, "--sabotage", name, str(PROPERTIES)], capture_output=True, text=True, check=False
-    )
+def _run(name: str) -> CompletedProcess[str]:
+    options = ["-p", f"{__package__}.plugin", "--sabotage", name]
+    return subprocess.run([sys.executable, "-m", "pytest", *options, str(PROPERTIES)], capture_output=True, text=True, check=False)
+
+
+def _is_noticed(console: Console, name: str, sabotage: Sabotage, done: CompletedProcess[str]) -> bool:
     is_noticed = done.returncode == 0
-    console.print(f"property {SABOTAGES[name].number}, {name}: {'noticed' if is_noticed else 'NOT NOTICED'}", highlight=False)
+    console.print(f"property {sabotage.number}, {name}: {'noticed' if is_noticed else 'NOT NOTICED'}", highlight=False)
     if not is_noticed:
         console.print(done.stdout[-4000:], done.stderr[-2000:], markup=False, highlight=False)
     return is_noticed
