@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -103,11 +103,12 @@ def test_a_table_without_inputs_is_made_once(shipped: dg.Definitions) -> None:
 
 
 def test_definitions_load_from_a_cold_process_in_time(tmp_path: Path) -> None:
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = "from lakehouse_platform.definitions import defs; defs().get_repository_def()"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "LAKEHOUSE_HOME": str(tmp_path)})
-    # The bar is 4 s on an idle machine; here other tests may run beside it.
-    assert time.monotonic() - began < 12
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Processor time: loading waits for nothing, and a machine that other work keeps busy must not fail it.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
 
 
 def test_loading_needs_no_pandera() -> None:
