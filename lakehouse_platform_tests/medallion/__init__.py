@@ -1,0 +1,1 @@
+"""Tests of the steps: real files, real Delta tables."""
