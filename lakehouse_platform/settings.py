@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     memory_limit_bytes: int = Field(default=1_000_000_000, gt=0, description="Memory that DuckDB may use before it spills to disk")
     threads: int = Field(default=2, gt=0, description="Threads that one run of DuckDB may use")
     settle_seconds: float = Field(default=5.0, ge=0, description="How long a file must be unchanged before its unterminated last record counts")
-    key_salt: str = Field(default="", repr=False, description="Secret that goes into surrogate keys of classified values; another one makes other keys")
+    key_salt: str = Field(default="", repr=False, description="Secret in the surrogate keys of classified values; another one makes other keys")
     commit_tries: int = Field(default=10, gt=0, description="How often a commit that lost a race is derived anew and tried again")
 
     @property
