@@ -46,16 +46,21 @@ class _Names:
 
     def find(self, table: str, name: str) -> _Sources:
         """Sources of a column; the table is empty for a bare name."""
-        if table.lower() in self.sources:
-            found = self.sources[table.lower()].get(name.lower())
-            return found if found is not None else self._opened(name)
-        candidates = [columns[name.lower()] for columns in self.sources.values() if name.lower() in columns]
-        if table or candidates:
+        if table:
             # `column.field` of a struct has the column in place of the table.
-            return candidates[0] if candidates and not table else self.find("", table) if table else {}
+            return found if (found := self._qualified(table, name)) is not None else self.find("", table)
+        for columns in self.sources.values():
+            if name.lower() in columns:
+                return columns[name.lower()]
         if name.lower() in self.aliases:
             return self.aliases[name.lower()]
         return self.parent.find(table, name) if self.parent is not None else self._opened(name)
+
+    def _qualified(self, table: str, name: str) -> _Sources | None:
+        if table.lower() in self.sources:
+            found = self.sources[table.lower()].get(name.lower())
+            return found if found is not None else self._opened(name)
+        return self.parent._qualified(table, name) if self.parent is not None else None
 
     def _opened(self, name: str) -> _Sources:
         return {(self.open_table, name): None} if self.open_table is not None else {}
@@ -147,10 +152,10 @@ def _driven(tree: exp.Expr, output: str, schemas: Schemas) -> exp.Expr | None:
         tree = tree.this
     if not isinstance(tree, exp.Select) or tree.args.get("from_") is None:
         return None
-    projection = next((item for item in tree.expressions if item.alias_or_name.lower() == output.lower()), None)
-    if projection is None:
-        return _starred(tree, output, schemas)
-    return _rewritten(tree, projection.unalias(), schemas)
+    for position, projection in enumerate(tree.expressions):
+        if projection.alias_or_name.lower() == output.lower():
+            return _rewritten(tree, position, schemas)
+    return _starred(tree, output, schemas)
 
 
 def _starred(tree: exp.Select, output: str, schemas: Schemas) -> exp.Expr | None:
@@ -158,12 +163,16 @@ def _starred(tree: exp.Select, output: str, schemas: Schemas) -> exp.Expr | None
     return _driving_column(tree, exp.column(output), schemas) if has_star else None
 
 
-def _rewritten(tree: exp.Select, expression: exp.Expr, schemas: Schemas) -> exp.Expr | None:
+def _rewritten(tree: exp.Select, position: int, schemas: Schemas) -> exp.Expr | None:
+    expression = tree.expressions[position].unalias()
     if any(_spans_rows(node) for node in expression.walk()):
         return None
+    # A name that the driving input has not may be the alias of a column before.
+    before = {item.alias.lower(): index for index, item in enumerate(tree.expressions[:position]) if isinstance(item, exp.Alias)}
     copied = exp.Paren(this=expression.copy())
     for column in list(copied.find_all(exp.Column)):
-        found = _driving_column(tree, column, schemas)
+        alias = before.get(column.name.lower()) if len(column.parts) == 1 and not _belongs_to(_first(tree), column.name, schemas) else None
+        found = _driving_column(tree, column, schemas) if alias is None else _bracketed(_rewritten(tree, alias, schemas))
         if found is None:
             return None
         column.replace(found)
@@ -179,6 +188,7 @@ def _spans_rows(node: exp.Expr) -> bool:
 def _driving_column(tree: exp.Select, column: exp.Column, schemas: Schemas) -> exp.Expr | None:
     """A column of one SELECT as an expression over the driving table, None when it is a lookup's."""
     first, *others = _relations(tree)
+    others += tree.args.get("laterals") or ()
     owner = column.parts[0].name.lower() if len(column.parts) > 1 else None
     if owner == first.alias_or_name.lower():
         name, rest = column.parts[1], column.parts[2:]
@@ -208,8 +218,15 @@ def _followed(relation: exp.Expr, name: str, identifier: exp.Expr, schemas: Sche
     query = definition_of(relation) if isinstance(relation, exp.Table) else relation
     if query is None:
         return exp.Column(this=identifier.copy())
-    found = _driven(query, name, schemas)
+    return _bracketed(_driven(query, name, schemas))
+
+
+def _bracketed(found: exp.Expr | None) -> exp.Expr | None:
     return exp.Paren(this=found) if found is not None and not isinstance(found, exp.Column) else found
+
+
+def _first(select: exp.Select) -> exp.Expr:
+    return next(_relations(select))
 
 
 def lookup_joins(query: Query) -> tuple[LookupJoin, ...]:

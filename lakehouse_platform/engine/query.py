@@ -26,6 +26,11 @@ _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION")
 class SparkSql(Databricks):
     """Spark's grammar with every function left as it is called: functions/ says what each means, and refuses the rest."""
 
+    class Tokenizer(Databricks.Tokenizer):
+        """The tokens, with a doubled quote for a quote in a text, as in Spark 4."""
+
+        STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'", '"']
+
     class Parser(DatabricksParser):
         """The parser, without sqlglot's own reading of function names."""
 
@@ -165,7 +170,7 @@ def _unclosed_line(text: str) -> int:
     lines = text.splitlines() or [""]
     for count in range(1, len(lines) + 1):
         try:
-            Databricks().tokenize("\n".join(lines[:count]))
+            SparkSql().tokenize("\n".join(lines[:count]))
         except TokenError:
             rest_is_open = all(_is_open("\n".join(lines[:more])) for more in range(count, len(lines) + 1))
             if rest_is_open:
@@ -175,7 +180,7 @@ def _unclosed_line(text: str) -> int:
 
 def _is_open(text: str) -> bool:
     try:
-        Databricks().tokenize(text)
+        SparkSql().tokenize(text)
     except TokenError:
         return True
     return False

@@ -166,8 +166,12 @@ def _from_json(called: Call) -> Term:
         called.refuse(f"the schema of from_json: {error}", "write it as a type, such as MAP<STRING,STRING>")
     if target != ColumnType("map", items=(STRING, STRING)):
         called.refuse(f"from_json to {target}", "use MAP<STRING,STRING> and cast the values, or get_json_object")
-    read = f"TRY(from_json({text.sql}, '\"MAP(VARCHAR, VARCHAR)\"'))"
-    return Term(f"CAST({read} AS MAP(VARCHAR, VARCHAR))", target, text.can_fail)
+    return Term(map_of_json(text.sql), target, text.can_fail)
+
+
+def map_of_json(text: str) -> str:
+    """DuckDB's map of a JSON object; null for other JSON, for no JSON, and where a key stands twice."""
+    return f"CAST(TRY(from_json({text}, '\"MAP(VARCHAR, VARCHAR)\"')) AS MAP(VARCHAR, VARCHAR))"
 
 
 def _get_json_object(called: Call) -> Term:
