@@ -38,7 +38,7 @@ REST = f"from_json(json_merge_patch(raw_data, '{KNOWN}'), '\"MAP(VARCHAR,VARCHAR
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A connection with the memory and threads that the platform takes."""
     connection = duckdb.connect(config={"memory_limit": "1000000000B", "threads": 2, "temp_directory": str(folder / "scratch")})
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET async_threads = 0; SET preserve_insertion_order = false")
     return connection
 
 

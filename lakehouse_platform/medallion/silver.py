@@ -126,8 +126,10 @@ def _leftover(run: SilverRun, batch: SilverBatch, uncontested: str, added: Seque
     files = written_as_files(run.target.location, added)
     stored = scan(run.target.columns, run.target.partition_columns, files)
     written = f"(SELECT _source_position.source AS source_file, _source_position.row AS source_row FROM ({stored}))"
-    rows = f"SELECT * FROM {uncontested} AS uncontested ANTI JOIN {written} USING (source_file, source_row)"
-    run.session.table("leftover", batch.judged(f"({rows})"))
+    # Places first, raw records after: joined together, every record of the batch would go through the join (3.8 s of 14 s).
+    places = f"SELECT source_file, source_row FROM {uncontested} AS uncontested ANTI JOIN {written} USING (source_file, source_row)"
+    run.session.table("leftover_places", places)
+    run.session.table("leftover", batch.judged("(SELECT * FROM bronze_rows SEMI JOIN leftover_places USING (source_file, source_row))"))
     found, valid = run.session.row("SELECT count(*), count(*) FILTER (WHERE _outcome = 'valid') FROM leftover")
     if found != missing or valid:
         raise LakehouseError(
