@@ -24,7 +24,7 @@ demo: $(STAMP) ## Raw files to gold: four data products in one command
 	$(BIN)/lakehouse demo $(if $(DATA),--data $(DATA))
 
 test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(TESTS)
 
 lint: $(STAMP) ## Style, types and import walls
 	$(BIN)/ruff check .
