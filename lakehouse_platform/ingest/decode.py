@@ -16,7 +16,7 @@ def decoded(source: Source, relation: str, fields: Sequence[str], decimals: Mapp
     """SQL of a bronze relation with these fields of its records beside the bronze columns.
 
     A field is its text, null where it is absent or null. Of JSON, a field in `decimals` is that DECIMAL, decoded without passing through a
-    double, and its text is `<field>__text`; CSV text is exact as it is. `_decode_failure` names the rule that a record breaks, `_decode_error`
+    double, as `<field>__exact`; CSV text is exact as it is. `_decode_failure` names the rule that a record breaks, `_decode_error`
     says it in words; both are null for a record that could be decoded. Change events have `_operation` and `_change_timestamp` too.
     """
     if source.attributes.changes is not None:

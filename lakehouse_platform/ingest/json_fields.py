@@ -59,7 +59,13 @@ def column(field: str, text: str, exact_value: str, decimals: Mapping[str, Colum
     if field not in decimals:
         return f", {text} AS {quote(field)}"
     # DuckDB makes decimals also of true and of text in other forms than ours.
-    return f", CASE WHEN {text_as(text, decimals[field])} IS NOT NULL THEN {exact_value} END AS {quote(field)}, {text} AS {quote(f'{field}__text')}"
+    exact_field = f"CASE WHEN {text_as(text, decimals[field])} IS NOT NULL THEN {exact_value} END AS {quote(exact_name(field))}"
+    return f", {text} AS {quote(field)}, {exact_field}"
+
+
+def exact_name(field: str) -> str:
+    """Name of the column that holds a field's exact DECIMAL beside its text."""
+    return f"{field}__exact"
 
 
 def failures(relation: str) -> str:

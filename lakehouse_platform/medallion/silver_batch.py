@@ -14,6 +14,7 @@ from lakehouse_platform.engine.rows import RowQuery, row_query
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.ingest.bronze_columns import bronze_columns
 from lakehouse_platform.ingest.decode import decoded, missing_kind
+from lakehouse_platform.ingest.json_fields import exact_name
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.medallion.changes import InputChange
 from lakehouse_platform.medallion.lakehouse import Lakehouse
@@ -89,7 +90,7 @@ class SilverBatch:
         attributes = self.table.attributes
         return Judge(
             contract=self.table.contract,
-            query=self.query,
+            query=self._query_of_exact(columns),
             columns=columns,
             given_types={**self.table.output_types, **self._exact_types(columns)},
             processed_timestamp=self.now,
@@ -98,8 +99,13 @@ class SilverBatch:
             lateness_seconds=attributes.lateness_seconds,
             delete_operation="_operation" if self.has_changes else None,
             missing_kinds={column.name: kind for column in columns if (kind := self._missing_kind(column.name)) is not None},
-            decimal_texts={name: quote(f"{field}__text") for name, field in self._decimal_fields(columns).items()},
+            decimal_texts={name: quote(field) for name, field in self._decimal_fields(columns).items()},
         )
+
+    def _query_of_exact(self, columns: tuple[Column, ...]) -> RowQuery:
+        """The query with each column that is one bare DECIMAL field taken from the number as it stands in the record."""
+        exact = {name: quote(exact_name(field)) for name, field in self._decimal_fields(columns).items()}
+        return replace(self.query, outputs={**self.query.outputs, **exact})
 
     def _fields(self, columns: tuple[Column, ...]) -> tuple[str, ...]:
         expressions = [self.query.outputs[column.name] for column in columns] + [self.query.where or ""]

@@ -73,6 +73,6 @@ def test_a_duplicate_key_inside_a_row_is_found(changes: Landing) -> None:
 
 def test_decimals_and_missing_values_are_of_the_right_row(changes: Landing) -> None:
     put(changes, event(after={"id": 1.10}, before={}), event(op="d", after={"id": 1}, before={}), event(after={"id": None}, before={"id": 2}))
-    rows = changes.decoded(["id"], f"id, id__text, {missing_kind(changes.source, 'id')}", {"id": decimal(10, 2)})
+    rows = changes.decoded(["id"], f"id__exact, id, {missing_kind(changes.source, 'id')}", {"id": decimal(10, 2)})
     assert rows[0][:2] == (Decimal("1.10"), "1.1")
     assert rows[1:] == [(None, None, "missing"), (None, None, "null")]

@@ -61,7 +61,7 @@ def test_the_text_of_a_value(lines: Landing, value: str, text: str | None) -> No
 )
 def test_decimals_are_exact(lines: Landing, value: str, number: Decimal | None, text: str | None) -> None:
     put(lines, f'{{"a": {value}}}')
-    assert lines.decoded(["a"], "a, a__text, _decode_failure", {"a": decimal(28, 9)}) == [(number, text, None)]
+    assert lines.decoded(["a"], "a__exact, a, _decode_failure", {"a": decimal(28, 9)}) == [(number, text, None)]
 
 
 @pytest.mark.parametrize(
