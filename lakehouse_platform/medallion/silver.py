@@ -6,7 +6,7 @@ Not here: change events (silver_changes.py), the recompute of single partitions 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import DataFile, WrittenFile
@@ -15,7 +15,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion import books
-from lakehouse_platform.medallion.changes import batch_identity, increment_of
+from lakehouse_platform.medallion.changes import InputChange, batch_identity, increment_of
 from lakehouse_platform.medallion.contested import PLACE, Settled, find, settle, with_partition
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
@@ -62,7 +62,7 @@ def _increment(lakehouse: Lakehouse, session: Session, table: Table, run_id: str
     source = lakehouse.project.sources[table.inputs[0]]
     quarantine = open_quarantine(lakehouse.location(quarantine_name(table.name)))
     target = ensure_table(lakehouse, table)
-    change = increment_of(lakehouse, target, source.name)
+    change = _additions_only(increment_of(lakehouse, target, source.name))
     if change.kind == "none":
         return StepResult(table.name, target.version)
     run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change)
@@ -75,6 +75,14 @@ def _increment(lakehouse: Lakehouse, session: Session, table: Table, run_id: str
     counted = _write(run, batch)
     replace_batch(session, quarantine, batch_id, quarantined_rows(_TURNED_AWAY, run_id, batch_id, batch.now))
     return _commit(run, batch_id, counted)
+
+
+def _additions_only(change: InputChange) -> InputChange:
+    """The change, or everything anew where records went from bronze (`on_change: replace`): what they once displaced is not known any more."""
+    if not change.removed or change.upstream is None:
+        return change
+    reason = f"records of {change.input} were replaced"
+    return replace(change, kind="all", added=change.upstream.files, removed=(), reason=reason)
 
 
 def _write(run: SilverRun, batch: SilverBatch) -> _Counted:

@@ -15,7 +15,6 @@ from lakehouse_platform.medallion.changes import batch_identity
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_set
 from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed, files_with_keys, having_keys
-from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
@@ -30,7 +29,7 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
     batch_id = batch_identity(table, [change])
     session.table("judged_events", batch.judged("bronze_rows"))
     replace_batch(session, run.quarantine, batch_id, quarantined_rows("SELECT * FROM judged_events", run.run_id, batch_id, batch.now))
-    _append_events(lakehouse, session, batch)
+    _append_events(run, batch)
     accounts = _count_events(session)
     pass_rate = accounts.pass_rate
     if change.kind == "all":
@@ -48,18 +47,20 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
         rules=_rule_counts(session, batch),
         rebuilt=change.reason,
     )
-    wanted = _state_of_touched_keys(lakehouse, session, batch)
+    wanted = _state_of_keys(run, batch)
     cursors = {change.cursor_id: change.to_version}
     return commit_keyed(session, table, run.target, wanted, record=record, transactions=cursors, read=change.added)
 
 
-def _state_of_touched_keys(lakehouse: Lakehouse, session: Session, batch: SilverBatch) -> KeyedRows:
-    key = batch.table.contract.key
-    keys = ", ".join(quote(name) for name in key)
-    session.table("event_keys", f"SELECT DISTINCT {keys} FROM batch_events")
-    changes = ensure_changes(lakehouse, batch.table)
-    events = having_keys(f"({event_set(changes, files_with_keys(session, changes, key, 'event_keys'))})", key, "event_keys")
+def _state_of_keys(run: SilverRun, batch: SilverBatch) -> KeyedRows:
+    """The state of the keys that the batch touches; of every key where the set was made anew."""
+    session, key = run.session, batch.table.contract.key
+    changes = ensure_changes(run.lakehouse, batch.table)
     names = ", ".join(quote(field.name) for field in stored_fields(batch.table))
+    if run.change.reason is not None:
+        return KeyedRows(key, None, f"SELECT {names} FROM ({with_partition(batch, current_rows(event_set(changes), key))})")
+    session.table("event_keys", f"SELECT DISTINCT {', '.join(quote(name) for name in key)} FROM batch_events")
+    events = having_keys(f"({event_set(changes, files_with_keys(session, changes, key, 'event_keys'))})", key, "event_keys")
     return KeyedRows(key, "SELECT * FROM event_keys", f"SELECT {names} FROM ({with_partition(batch, current_rows(events, key))})")
 
 
@@ -74,26 +75,30 @@ def _rule_counts(session: Session, batch: SilverBatch) -> dict[str, int]:
     return counts
 
 
-def _append_events(lakehouse: Lakehouse, session: Session, batch: SilverBatch) -> None:
+def _append_events(run: SilverRun, batch: SilverBatch) -> None:
     """Append the batch's valid events (table `judged_events`) to the table's set, each once; leaves them all in `batch_events`.
 
     An event that comes again from an earlier place in the source moves there, so that the set does not depend on arrival.
+    A rebuild makes the set anew from the batch: what another bronze table once held is no event any more.
     """
+    session = run.session
     columns = [quote(column.name) for column in batch.table.contract.columns]
     identity = [name for name in columns if name not in {quote(filled) for filled in SILVER_FILLED}]
     content = ", ".join(f"{name} := {name}" for name in [*identity, "_operation", "_change_timestamp"])
     event_hash = f"md5(CAST(to_json(struct_pack({content})) AS VARCHAR)) AS _event_hash"
     names = ", ".join([*columns, "_operation", "_change_timestamp", "_source_position"])
     session.table("batch_events", f"SELECT {names}, {event_hash} FROM judged_events WHERE _outcome = 'valid'")
-    changes = ensure_changes(lakehouse, batch.table)
-    session.table("known_events", f"SELECT _event_hash, _source_position FROM ({snapshot_scan(changes)}) SEMI JOIN batch_events USING (_event_hash)")
+    changes = ensure_changes(run.lakehouse, batch.table)
+    outdated = changes.files if run.change.reason is not None else ()
+    stored = snapshot_scan(changes, () if outdated else None)
+    session.table("known_events", f"SELECT _event_hash, _source_position FROM ({stored}) SEMI JOIN batch_events USING (_event_hash)")
     first = "row_number() OVER (PARTITION BY _event_hash ORDER BY _source_position.source, _source_position.row) = 1"
     fresh = f"SELECT * FROM batch_events QUALIFY {first}"
     known = "SELECT _event_hash, min(_source_position) AS _first FROM known_events GROUP BY ALL"
     new = f"SELECT fresh.* FROM ({fresh}) AS fresh LEFT JOIN ({known}) USING (_event_hash) WHERE _first IS NULL OR fresh._source_position < _first"
     added = session.write(new, changes.location, ())
-    if added:
-        commit(changes, added=added, unbounded=unbounded_columns(batch.table))
+    if added or outdated:
+        commit(changes, added=added, removed=outdated, unbounded=unbounded_columns(batch.table))
 
 
 def _count_events(session: Session) -> Accounts:

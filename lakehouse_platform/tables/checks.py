@@ -18,7 +18,7 @@ from lakehouse_platform.engine.query import parse_query
 from lakehouse_platform.engine.rows import row_query
 from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import duckdb_type, quote
-from lakehouse_platform.engine.transpile import expression_to_duckdb, to_duckdb
+from lakehouse_platform.engine.transpile import expression_to_duckdb, output_types, to_duckdb
 from lakehouse_platform.engine.typing import typed
 from lakehouse_platform.ingest.bronze_columns import bronze_columns
 from lakehouse_platform.ingest.source import Source
@@ -75,10 +75,11 @@ def build_table(session: Session, draft: Draft, upstream: Upstream) -> Table:
     """The checked table. Raises ProjectError with every mistake that its contract, its query and its inputs show together."""
     known = _resolve_inputs(draft, upstream)
     table = Table(draft.attributes, draft.folder, draft.contract, draft.query, draft.query.inputs, code_version=_code_version(draft))
-    problems = refresh_problems(table, draft, upstream.sources) + _output_problems(table, draft) + _rule_problems(session, table)
+    problems = refresh_problems(table, draft, upstream.sources, upstream.tables) + _output_problems(table, draft) + _rule_problems(session, table)
+    from_bronze = table.driving in upstream.sources
+    problems += _query_problems(table, known, from_bronze=from_bronze)
     if problems:
         raise ProjectError(problems)
-    from_bronze = table.driving in upstream.sources
     build = _build_row_table if from_bronze else _build_query_table
     built = build(session, table, known)
     problems = [problem for column in mapped_columns(built) if (problem := _type_problem(session, built, column)) is not None]
@@ -170,6 +171,18 @@ def _output_problems(table: Table, draft: Draft) -> list[Problem]:
         for name in filled
         if name not in names
     ]
+
+
+def _query_problems(table: Table, known: Mapping[str, Mapping[str, ColumnType]], *, from_bronze: bool) -> tuple[Problem, ...]:
+    """What the query may not do, whatever else is wrong with the table."""
+    try:
+        if from_bronze:
+            row_query(table.query, known[table.inputs[0]])
+        else:
+            output_types(table.query, known)
+    except ProjectError as error:
+        return error.problems
+    return ()
 
 
 def _rule_problems(session: Session, table: Table) -> list[Problem]:

@@ -15,9 +15,9 @@ _SILVER = (Refresh.APPEND, Refresh.UPSERT, Refresh.SCD1)
 _GOLD = (Refresh.REPLACE, Refresh.REPLACE_PARTITIONS, Refresh.REPLACE_KEYS, Refresh.SCD1, Refresh.SCD2)
 
 
-def refresh_problems(table: Table, draft: Draft, sources: Mapping[str, Source]) -> list[Problem]:
+def refresh_problems(table: Table, draft: Draft, sources: Mapping[str, Source], tables: Mapping[str, Table]) -> list[Problem]:
     """Every mistake in how the table says that it refreshes."""
-    found = [*_layer(table, sources), *_key(table), *_partitions(table), *_columns(table), *_grain(table)]
+    found = [*_layer(table, sources), *_key(table), *_dimension(table, tables), *_partitions(table), *_columns(table), *_grain(table)]
     return [Problem(draft.defs_path, draft.line, message, mend) for message, mend in found]
 
 
@@ -42,6 +42,34 @@ def _key(table: Table) -> Iterator[tuple[str, str]]:
         yield "a dimension needs an input", "read the table whose rows or changes are its events"
 
 
+def _dimension(table: Table, tables: Mapping[str, Table]) -> Iterator[tuple[str, str]]:
+    upstream = tables.get(table.inputs[0]) if table.inputs else None
+    if table.refresh is not Refresh.SCD2 or upstream is None:
+        return
+    key = table.attributes.business_key
+    if not key:
+        yield "a dimension needs a business_key", "name the columns of the query that say whose versions these are"
+        return
+    if upstream.refresh is Refresh.SCD1:
+        if set(key) != set(upstream.contract.key):
+            yield (
+                f"business_key is {', '.join(key)}, the change events of {upstream.name} are keyed by {', '.join(upstream.contract.key)}",
+                "use that key",
+            )
+        return
+    if upstream.layer != "silver":
+        yield f"{upstream.name} has no events or rows in sequence", "read the silver table that holds them"
+    if upstream.refresh is Refresh.UPSERT and set(upstream.contract.key) <= set(key):
+        message = f"{upstream.name} keeps the latest row of each {', '.join(upstream.contract.key)}: each version but the last would be lost"
+        yield message, "make it append, or read change events"
+    if not table.attributes.sequence_by:
+        yield "a dimension over rows needs sequence_by", f"name the columns of {upstream.name} that order a key's rows, a date or a timestamp first"
+    elif table.attributes.sequence_by[0] in {column.name for column in upstream.contract.columns}:
+        first = upstream.contract.column(table.attributes.sequence_by[0])
+        if first.type.name not in ("date", "timestamp"):
+            yield f"sequence_by begins with {first.name}, a {first.type}", "begin with the date or timestamp at which a version takes effect"
+
+
 def _partitions(table: Table) -> Iterator[tuple[str, str]]:
     partitions, column = table.attributes.partitions, table.contract.partition_column
     if table.refresh is Refresh.REPLACE_PARTITIONS and partitions is None:
@@ -62,7 +90,7 @@ def _partitions(table: Table) -> Iterator[tuple[str, str]]:
 def _columns(table: Table) -> Iterator[tuple[str, str]]:
     names = {column.name for column in table.contract.columns}
     attributes = table.attributes
-    for attribute in ("sequence_by", "track", "cluster_by"):
+    for attribute in ("sequence_by", "track", "cluster_by", "business_key"):
         for name in getattr(attributes, attribute):
             # A dimension is ordered by columns of its input, which need not be its own.
             if name not in names and not (attribute == "sequence_by" and table.refresh is Refresh.SCD2):

@@ -23,6 +23,9 @@ def build_source(folder: Path, attributes: SourceAttributes) -> Source:
     ]
     if Path(attributes.files.path).is_absolute() or ".." in Path(attributes.files.path).parts:
         problems.append(Problem(folder / "defs.yaml", 0, "files.path leaves the landing folder", "give a path below it, such as retail/*.csv"))
+    if attributes.changes is not None and attributes.files.on_change == "replace":
+        message = "on_change: replace does not fit change events: an event that happened cannot be taken back"
+        problems.append(Problem(folder / "defs.yaml", 0, message, "use on_change: append, or fail"))
     if problems:
         raise ProjectError(problems)
     return Source(attributes, folder, names)

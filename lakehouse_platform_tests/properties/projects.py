@@ -26,9 +26,9 @@ class Folder:
     files: Mapping[str, str]
 
 
-def source(table: str, path: str, *, file_format: str = "json", changes: str | None = None) -> Folder:
-    """A bronze table fed from files."""
-    attributes: dict[str, Any] = {"table": table, "files": {"path": path, "format": file_format}}
+def source(table: str, path: str, *, file_format: str = "json", changes: str | None = None, **files: Any) -> Folder:
+    """A bronze table fed from files; `files` are further attributes of them."""
+    attributes: dict[str, Any] = {"table": table, "files": {"path": path, "format": file_format, **files}}
     if changes is not None:
         attributes["changes"] = changes
     return Folder(_folder_name(table), {"defs.yaml": _component("Source", attributes)})

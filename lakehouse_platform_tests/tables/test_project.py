@@ -1,0 +1,119 @@
+"""A project that cannot work does not load: every mistake is told at once, with its file, its line and the mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakehouse_platform.problems import Problem, ProjectError
+from lakehouse_platform.tables.project import load_project
+from lakehouse_platform_tests.properties.projects import Folder, column, source, table
+
+ORDERS = source("bronze/orders", "orders/*.jsonl")
+COLUMNS = [column("line", "STRING", required=True, key=1), column("amount", "INT")]
+
+
+def problems(root: Path, *folders: Folder) -> list[Problem]:
+    """What is wrong with a project of these folders."""
+    for folder in folders:
+        (root / folder.name).mkdir()
+        for name, text in folder.files.items():
+            (root / folder.name / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ProjectError) as raised:
+        load_project(root)
+    return list(raised.value.problems)
+
+
+def one(root: Path, sql: str, **attributes: Any) -> Problem:
+    """The only mistake of a silver table over bronze.orders."""
+    (found,) = problems(root, ORDERS, table("silver/orders", sql, COLUMNS, **{"refresh": "upsert", **attributes}))
+    return found
+
+
+def test_an_unknown_input_is_named_with_its_line(tmp_path: Path) -> None:
+    found = one(tmp_path, "SELECT line,\n       amount\nFROM bronze.orderz")
+    assert (found.path.name, found.line) == ("transform.sql", 3)
+    assert "bronze.orderz" in found.message
+    assert "bronze/orders" in found.mend
+
+
+@pytest.mark.parametrize(
+    ("sql", "file", "line", "message"),
+    [
+        ("SELECT line\nFROM bronze.orders", "contract.yaml", None, "the query gives no column amount"),
+        ("SELECT line, amount,\n  extra\nFROM bronze.orders", "transform.sql", 2, "the contract has no column extra"),
+        ("SELECT line, amount, line AS processed_timestamp FROM bronze.orders", "transform.sql", 1, "filled by the platform"),
+        ("SELECT line,\n amount, COUNT(*) AS n FROM bronze.orders GROUP BY line", "transform.sql", None, "GROUP BY"),
+        ("SELECT line, MAP('a', 1) AS amount FROM bronze.orders", "transform.sql", 0, "amount is MAP"),
+        ("SELECT line,\n  (amount\nFROM bronze.orders", "transform.sql", None, ""),
+        ("SELECT line, FROBNICATE(amount) AS amount FROM bronze.orders", "transform.sql", 1, "FROBNICATE"),
+    ],
+)
+def test_mistakes_of_a_query(tmp_path: Path, sql: str, file: str, line: int | None, message: str) -> None:
+    (root := tmp_path / "defs").mkdir()
+    found = problems(root, ORDERS, table("silver/orders", sql, COLUMNS, refresh="upsert"))
+    named = [problem for problem in found if message.lower() in problem.message.lower() and problem.path.name == file]
+    assert named, found
+    assert line is None or named[0].line == line
+    assert named[0].mend
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"refresh": "scd1"}, "does not fit its source"),
+        ({"refresh": "replace"}, "is not for silver"),
+        ({"refresh": "sometimes"}, "refresh"),
+        ({"colour": "red"}, "colour"),
+        ({"partitions": {"grain": "day", "start": "2024-01-01"}}, "partitions need a column"),
+        ({"sequence_by": ["nothing"]}, "sequence_by names nothing"),
+        ({"lateness_seconds": 60}, "go together"),
+    ],
+)
+def test_mistakes_of_attributes(tmp_path: Path, attributes: dict[str, object], message: str) -> None:
+    found = one(tmp_path, "SELECT line, amount FROM bronze.orders", **attributes)
+    assert found.path.name == "defs.yaml"
+    assert found.line > 0
+    assert message in found.message
+
+
+def test_mistakes_of_several_tables_are_told_together_and_those_below_are_not_blamed(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        ORDERS,
+        table("silver/orders", "SELECT line FROM bronze.orders", COLUMNS, refresh="upsert"),
+        table("silver/others", "SELECT line, amount FROM bronze.nowhere", COLUMNS, refresh="upsert"),
+        table("gold/totals", "SELECT COUNT(*) AS n FROM silver.orders", [column("n", "BIGINT")], refresh="replace"),
+    )
+    assert {problem.path.parent.name for problem in found} == {"silver_orders", "silver_others"}
+
+
+def test_a_dimension_that_would_lose_versions_is_refused(tmp_path: Path) -> None:
+    sequenced = [*COLUMNS, column("at", "TIMESTAMP", required=True)]
+    times = [column("effective_date", "TIMESTAMP", required=True), column("end_date", "TIMESTAMP"), column("is_current", "BOOLEAN")]
+    versions = [column("line_key", "BIGINT", required=True, key=1), column("line", "STRING"), column("amount", "INT"), *times]
+    (found,) = problems(
+        tmp_path,
+        ORDERS,
+        table("silver/orders", "SELECT line, amount, at FROM bronze.orders", sequenced, refresh="upsert", sequence_by=["at"]),
+        table("gold/dim_line", "SELECT line, amount FROM silver.orders", versions, refresh="scd2", business_key=["line"], sequence_by=["at"]),
+    )
+    assert "each version but the last would be lost" in found.message
+
+
+def test_tables_in_a_circle(tmp_path: Path) -> None:
+    columns = [column("n", "BIGINT")]
+    found = problems(
+        tmp_path,
+        table("gold/first", "SELECT n FROM gold.second", columns, refresh="replace"),
+        table("gold/second", "SELECT n FROM gold.first", columns, refresh="replace"),
+    )
+    assert any("in a circle" in problem.message for problem in found)
+
+
+def test_a_name_given_twice(tmp_path: Path) -> None:
+    again = Folder("again", ORDERS.files)
+    (found,) = problems(tmp_path, ORDERS, again)
+    assert "already defined" in found.message
