@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sqlglot import exp
 
-from lakehouse_platform.contracts.types import STRING, ColumnType
+from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine.query import Query
 from lakehouse_platform.engine.spelling import duckdb_type, quote
 
@@ -142,8 +142,3 @@ def null_of(target: ColumnType) -> str:
 def failing(message: str) -> str:
     """An INTEGER expression that fails with a message when it is reached. DuckDB's error() is volatile, which TRY refuses."""
     return f"CAST('{message}' AS INTEGER)"
-
-
-def text_term(sql: str, *, can_fail: bool = False) -> Term:
-    """A term that is text."""
-    return Term(sql, STRING, can_fail)

@@ -101,14 +101,6 @@ def run_increment(settings: Settings, source: str, listener: Listener | None = N
         return runner.increment(source)
 
 
-def run_partitions(
-    settings: Settings, tables: Collection[str], keys: Collection[str] | None = None, first: str | None = None, last: str | None = None
-) -> list[Run]:
-    """Recompute partitions of tables; see Runner.partitions."""
-    with open_runner(settings) as runner:
-        return runner.partitions(tables, keys, first, last)
-
-
 def _groups(tables: Sequence[Table]) -> list[list[Table]]:
     """Tables that one run can take: those that follow each other and have the same partitions, or none."""
     groups: list[list[Table]] = []

@@ -19,7 +19,7 @@ from lakehouse_platform.engine.rows import row_query
 from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import duckdb_type, quote
 from lakehouse_platform.engine.transpile import expression_to_duckdb, output_types, to_duckdb
-from lakehouse_platform.engine.typing import typed
+from lakehouse_platform.engine.typing import converts
 from lakehouse_platform.ingest.bronze_columns import bronze_columns
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.problems import LakehouseError, Problem, ProjectError
@@ -82,7 +82,7 @@ def build_table(session: Session, draft: Draft, upstream: Upstream) -> Table:
         raise ProjectError(problems)
     build = _build_row_table if from_bronze else _build_query_table
     built = build(session, table, known)
-    problems = [problem for column in mapped_columns(built) if (problem := _type_problem(session, built, column)) is not None]
+    problems = [problem for column in mapped_columns(built) if (problem := _type_problem(built, column)) is not None]
     if problems:
         raise ProjectError(problems)
     return built
@@ -197,11 +197,9 @@ def _rule_problems(session: Session, table: Table) -> list[Problem]:
     return problems
 
 
-def _type_problem(session: Session, table: Table, column: Column) -> Problem | None:
+def _type_problem(table: Table, column: Column) -> Problem | None:
     given = table.output_types[column.name]
-    try:
-        session.describe(f"SELECT {typed(f'NULL::{duckdb_type(given)}', given, column)} AS value")
-    except (LakehouseError, ValueError):
+    if not converts(given, column):
         message = f"{column.name} is {given} in the query and {column.type} in the contract"
         return Problem(
             table.folder / "transform.sql", 0, message, f"cast it in the query, or change the contract's type at {table.contract.path}:{column.line}"

@@ -40,15 +40,6 @@ class Project:
         found = [source for source in self.sources if name in self.downstream(source)]
         return tuple(found)
 
-    def require(self, name: str) -> Source | Table:
-        """The source or table of that name (`silver.orders` is accepted too). Raises KeyError whose text lists what there is."""
-        folded = name.replace(".", "/")
-        if folded in self.sources:
-            return self.sources[folded]
-        if folded in self.tables:
-            return self.tables[folded]
-        raise KeyError(f"no table {name!r}; there are {', '.join([*self.sources, *self.tables])}")
-
 
 def load_project(defs_root: Path) -> Project:
     """Load and check every table below a folder, before anything runs. Raises ProjectError with all mistakes at once."""
