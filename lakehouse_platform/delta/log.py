@@ -50,6 +50,15 @@ def commits(location: str, after: int = -1) -> Iterator[Commit]:
             yield _commit(version, _actions(path))
 
 
+def table_id(location: str) -> str | None:
+    """The table's id; None where there is no table. Read from the first commit: opening a table costs by its files, this does not."""
+    first = _commit_paths(location).get(0)
+    if first is not None:
+        return next((str(action["metaData"]["id"]) for action in _actions(first) if "metaData" in action), None)
+    snapshot = open_snapshot(location)
+    return snapshot.table_id if snapshot is not None else None
+
+
 def changes_between(location: str, from_version: int, to_version: int) -> FileChanges:
     """What the commits after `from_version` (-1: the start) up to `to_version` changed in the table's rows, net.
 

@@ -112,12 +112,13 @@ def with_partition(batch: SilverBatch, relation: str) -> str:
 def _files_with_keys(session: Session, target: Snapshot, live: Sequence[DataFile], key: Sequence[str]) -> tuple[DataFile, ...]:
     if not live:
         return ()
+    fields = [field for field in target.columns if field.name in key and not field.type.is_nested]
+    measured = (f"min({quote(field.name)}), max({quote(field.name)}), count(*) - count({quote(field.name)})" for field in fields)
+    values = session.row(f"SELECT {', '.join(measured)} FROM batch_keys") if fields else ()
     bounds = {}
-    stored = {field.name: field for field in target.columns}
-    for name in key:
-        if stored[name].type.is_nested:
-            continue
-        low, high, nulls = session.row(f"SELECT min({quote(name)}), max({quote(name)}), count(*) - count({quote(name)}) FROM batch_keys")
-        if not nulls and low is not None:
-            bounds[name] = (low, high)
+    for place, field in enumerate(fields):
+        low, high, nulls = values[3 * place : 3 * place + 3]
+        # A row without a required part of its key will be rejected: one such row must not make every file one to read.
+        if low is not None and not (nulls and field.nullable):
+            bounds[field.name] = (low, high)
     return files_that_may_hold(live, bounds, target.columns)
