@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -11,6 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction, create_table_with_add_actions
 
+from lakehouse_platform.contracts.types import DATE
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
 from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.delta.statistics import statistics_json
@@ -108,9 +110,11 @@ def _properties(transactions: Mapping[str, int] | None, metadata: Mapping[str, A
 
 
 def _add_actions(files: Sequence[WrittenFile], columns: Sequence[Field], unbounded: Collection[str]) -> list[AddAction]:
-    modified = _now()
+    modified, dates = _now(), {field.name for field in columns if field.type == DATE}
     return [
-        AddAction(file.path, file.size_bytes, _partition_values(file), modified, data_change=True, stats=statistics_json(file, columns, unbounded))
+        AddAction(
+            file.path, file.size_bytes, _partition_values(file, dates), modified, data_change=True, stats=statistics_json(file, columns, unbounded)
+        )
         for file in files
     ]
 
@@ -124,11 +128,21 @@ def _remove_action(file: DataFile) -> RemoveAction:
     )
 
 
-def _partition_values(file: WrittenFile) -> dict[str, str | None]:
+def _partition_values(file: WrittenFile, dates: Collection[str]) -> dict[str, str | None]:
     for name, value in file.partition_values.items():
         if value == "":
             raise LakehouseError(f"column {name!r}: the log cannot tell an empty partition value from null; give it as null or as another text")
+        if name in dates and value is not None and not _is_date(value):
+            raise LakehouseError(f"column {name!r}: no reader opens a table with the partition {value}; give a date of the years 0001 to 9999")
     return dict(file.partition_values)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_partition_types(columns: Sequence[Field], partition_columns: Sequence[str]) -> None:

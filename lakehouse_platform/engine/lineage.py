@@ -217,7 +217,10 @@ def _belongs_to(relation: exp.Expr, name: str, schemas: Schemas) -> bool:
 def _followed(relation: exp.Expr, name: str, identifier: exp.Expr, schemas: Schemas) -> exp.Expr | None:
     query = definition_of(relation) if isinstance(relation, exp.Table) else relation
     if query is None:
-        return exp.Column(this=identifier.copy())
+        assert isinstance(relation, exp.Table)
+        # Case does not count in a query; the schema's own spelling is what names the column elsewhere.
+        own = next((column for column in schemas.get(table_name(relation), {}) if column.lower() == name.lower()), name)
+        return exp.column(exp.to_identifier(own, quoted=bool(identifier.args.get("quoted"))))
     return _bracketed(_driven(query, name, schemas))
 
 

@@ -277,11 +277,11 @@ def paren(context: Context, node: exp.Expr) -> Term:
 
 
 def trim(context: Context, node: exp.Expr) -> Term:
-    """TRIM, which takes away blanks, or the characters given."""
+    """TRIM, which takes away the characters given, else U+0020 and no other blank."""
     value = cast_to(context, node, context.term(node.args["this"]), STRING)
     name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.args.get("position") or "", "trim")
     if (characters := node.args.get("expression")) is None:
-        return Term(f"{name}({value.sql})", STRING, value.can_fail)
+        return Term(f"{name}({value.sql}, ' ')", STRING, value.can_fail)
     given = cast_to(context, node, context.term(characters), STRING)
     return Term(f"{name}({value.sql}, {given.sql})", STRING, value.can_fail or given.can_fail)
 

@@ -15,7 +15,8 @@ _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _LONG_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 # Letter group -> (regular expression that Spark's parser accepts, DuckDB's parse format, DuckDB's print format).
 _GROUPS: dict[str, tuple[str, str, str]] = {
-    "yyyy": (r"\d{4}", "%Y", "%Y"),
+    # There is no year 0000.
+    "yyyy": (r"(\d{3}[1-9]|\d{2}[1-9]0|\d[1-9]00|[1-9]000)", "%Y", "%Y"),
     "MM": (r"\d{2}", "%m", "%m"),
     "M": (r"\d{1,2}", "%m", "%-m"),
     "MMM": (f"({_MONTHS})", "%b", "%b"),
@@ -54,8 +55,8 @@ class Pattern:
     def parsed(self, text: str, target: ColumnType, timezone: str = "UTC") -> str:
         """DuckDB expression that reads text of this pattern, null where it has another form or names no day that exists."""
         # DuckDB's %z knows no Z.
-        spelt = f"regexp_replace(trim({text}), 'Z$', '+00:00')" if "%z" in self.parse_format else f"trim({text})"
-        read = f"CASE WHEN regexp_full_match(trim({text}), {literal(self.form)}) THEN try_strptime({spelt}, {literal(self.parse_format)}) END"
+        spelt = f"regexp_replace({text}, 'Z$', '+00:00')" if "%z" in self.parse_format else text
+        read = f"CASE WHEN regexp_full_match({text}, {literal(self.form)}) THEN try_strptime({spelt}, {literal(self.parse_format)}) END"
         if target == DATE:
             return f"CAST({read} AS DATE)"
         if "%z" in self.parse_format or timezone == "UTC":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from lakehouse_platform.contracts.types import DATE, TIMESTAMP
 from lakehouse_platform.delta.files import DataFile, Snapshot
@@ -56,11 +57,12 @@ def key_grain(table: Table, outputs: Sequence[str], schemas: Schemas) -> Grain |
         text = driving_expression(table.query, output, schemas)
         if text is None or driving is None:
             return None
-        term = expression_term(text, schemas[driving])
+        term, column = expression_term(text, schemas[driving]), table.contract.column(output)
         cut = cut_column(text)
-        is_time = cut is not None and schemas[driving][cut] in (DATE, TIMESTAMP)
-        expressions.append(typed(term.sql, term.type, table.contract.column(output)))
-        cut_from.append(cut if is_time or cut == text.strip("`") else None)
+        is_time, is_bare = cut is not None and schemas[driving][cut] in (DATE, TIMESTAMP), cut == text.strip("`")
+        # A stored value of the column's type is as it should be.
+        expressions.append(term.sql if is_bare and term.type == column.type else typed(term.sql, term.type, column))
+        cut_from.append(cut if is_time or is_bare else None)
     return Grain(tuple(outputs), tuple(expressions), tuple(cut_from))
 
 
@@ -100,8 +102,8 @@ def affected_rows(grain: Grain, columns: Collection[str], rows: str) -> str:
 
 def _days(partition: date, grain: str) -> tuple[date, date]:
     """First and last day of a partition."""
-    after = partition + timedelta(days=1) if grain == "day" else (partition.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return partition, after - timedelta(days=1)
+    last = partition if grain == "day" else partition.replace(day=monthrange(partition.year, partition.month)[1])
+    return partition, last
 
 
 def _instants(partition: date, grain: str) -> tuple[datetime, datetime]:

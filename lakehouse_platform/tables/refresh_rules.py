@@ -62,12 +62,19 @@ def _dimension(table: Table, tables: Mapping[str, Table]) -> Iterator[tuple[str,
     if upstream.refresh is Refresh.UPSERT and set(upstream.contract.key) <= set(key):
         message = f"{upstream.name} keeps the latest row of each {', '.join(upstream.contract.key)}: each version but the last would be lost"
         yield message, "make it append, or read change events"
+    yield from _sequence(table, upstream)
+
+
+def _sequence(table: Table, upstream: Table) -> Iterator[tuple[str, str]]:
+    """A row takes effect at the time in the first column of the sequence."""
     if not table.attributes.sequence_by:
         yield "a dimension over rows needs sequence_by", f"name the columns of {upstream.name} that order a key's rows, a date or a timestamp first"
     elif table.attributes.sequence_by[0] in {column.name for column in upstream.contract.columns}:
         first = upstream.contract.column(table.attributes.sequence_by[0])
         if first.type.name not in ("date", "timestamp"):
             yield f"sequence_by begins with {first.name}, a {first.type}", "begin with the date or timestamp at which a version takes effect"
+        if not first.required:
+            yield f"sequence_by begins with {first.name}, which may be null in {upstream.name}", "mark it required in that table's contract"
 
 
 def _partitions(table: Table) -> Iterator[tuple[str, str]]:

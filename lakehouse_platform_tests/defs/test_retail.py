@@ -98,3 +98,9 @@ def test_facts_point_to_the_version_of_their_time_and_are_rekeyed_when_it_comes(
 def test_a_customer_is_one_row_with_a_segment(shop: Shop) -> None:
     sql = "SELECT customer_id, order_count, revenue, average_order_value, segment FROM t WHERE customer_id = '17850'"
     assert shop.rows(sql, "gold/customer_value") == [("17850", 3, Decimal("16.100"), Decimal("5.367"), "returning")]
+
+
+def test_the_largest_quantity_may_be_cancelled(shop: Shop) -> None:
+    shop.land("2010-12-03.csv", "C536500,99999,ALL OF THEM,-2147483648,2010-12-03 10:00:00,1.0,19999.0,Malta\n")
+    sql = "SELECT cancelled_revenue, net_revenue FROM t WHERE country = 'Malta'"
+    assert shop.rows(sql, "gold/daily_sales") == [(Decimal("2147483648.000"), Decimal("-2147483648.000"))]

@@ -149,6 +149,15 @@ def test_an_empty_partition_value_is_refused(location: str, session: Session) ->
         create_table(location, (Field("id", BIGINT), Field("name", STRING)), ["name"], added=added)
 
 
+def test_a_day_that_no_reader_has_is_refused_as_a_partition(table: Snapshot, session: Session, ids: Ids) -> None:
+    added = session.write("SELECT 4::BIGINT AS id, 'n' AS name, DATE '10000-01-01' AS day", table.location, ["day"])
+    with pytest.raises(LakehouseError, match="column 'day': no reader opens a table with the partition 10000-01-01"):
+        commit(table, added=added)
+    with pytest.raises(LakehouseError, match="column 'day'"):
+        create_table(f"{table.location}_other", table.columns, ["day"], added=added)
+    assert ids() == [1, 2, 3]
+
+
 @pytest.mark.parametrize("column", [Field("at", TIMESTAMP), Field("x", DOUBLE)])
 def test_partition_columns_have_one_spelling(location: str, column: Field) -> None:
     with pytest.raises(LakehouseError, match=f"partition column '{column.name}' is {column.type}"):

@@ -89,6 +89,11 @@ def test_an_output_as_an_expression_over_the_driving_input(sql: str, expected: s
     assert driving_expression(read(sql), "v", SCHEMAS) == expected
 
 
+@pytest.mark.parametrize(("sql", "expected"), [("SELECT Sku AS v FROM silver.line", "sku"), ("SELECT `DAY` AS v FROM silver.line", "`day`")])
+def test_an_output_names_columns_as_the_schema_does(sql: str, expected: str) -> None:
+    assert driving_expression(read(sql), "v", SCHEMAS) == expected
+
+
 def test_lookups_tell_how_they_are_joined() -> None:
     sql = """
         SELECT l.sku, p.product_key, c.country_key

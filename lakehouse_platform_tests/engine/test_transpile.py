@@ -122,6 +122,26 @@ def test_what_fails_on_a_row(session: Session, expression: str, given: int, fail
         assert session.rows(sql) == [(None,)]
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("TRIM(s)", "\u00a0x\u3000"),
+        ("TRIM(BOTH FROM s)", "\u00a0x\u3000"),
+        ("LTRIM(s)", "\u00a0x\u3000 "),
+        ("RTRIM(s)", " \u00a0x\u3000"),
+        ("BTRIM(s)", "\u00a0x\u3000"),
+    ],
+)
+def test_trim_takes_away_no_blank_but_the_ascii_space(session: Session, expression: str, expected: str) -> None:
+    sql = expression_to_duckdb(expression, {"s": STRING})
+    assert session.rows(f"SELECT {sql} FROM (SELECT ' \u00a0x\u3000 ' AS s)") == [(expected,)]
+
+
+def test_a_pattern_is_read_without_blanks_around_it(session: Session) -> None:
+    sql = expression_to_duckdb("try_to_date(s, 'dd/MM/yyyy')", {"s": STRING})
+    assert session.rows(f"SELECT {sql} FROM (VALUES (' 29/02/2020'), ('29/02/2020')) AS v(s)") == [(None,), (date(2020, 2, 29),)]
+
+
 def test_try_holds_an_expression_that_occurs_twice(session: Session) -> None:
     sql = expression_to_duckdb("a % b + a % b", {"a": INT, "b": INT})
     found = session.rows(f"SELECT TRY({sql}) FROM (VALUES (CAST(1 AS INTEGER), CAST(0 AS INTEGER)), (5, 3)) AS v(a, b)")

@@ -151,6 +151,10 @@ def test_text_without_a_zone_is_in_the_columns_zone(session: Session) -> None:
         (("M/d/yyyy h:mm a",), TIMESTAMP, "2/29/2020 1:05 PM", datetime(2020, 2, 29, 13, 5, tzinfo=UTC)),
         (("dd MMM yyyy HH:mm:ssXXX",), TIMESTAMP, "29 Feb 2020 10:11:12+02:00", datetime(2020, 2, 29, 8, 11, 12, tzinfo=UTC)),
         (("dd MMM yyyy HH:mm:ssXXX",), TIMESTAMP, "29 Feb 2020 10:11:12Z", datetime(2020, 2, 29, 10, 11, 12, tzinfo=UTC)),
+        (("dd MMM yyyy HH:mm:ssXXX",), TIMESTAMP, "31 Dec 9999 23:11:12-02:00", None),
+        (("dd/MM/yyyy",), DATE, "01/01/0000", None),
+        (("dd/MM/yyyy",), DATE, "\t29/02/2020\n", date(2020, 2, 29)),
+        (("dd/MM/yyyy",), DATE, "\u00a029/02/2020", None),
     ],
 )
 def test_other_forms_by_the_contract(session: Session, formats: tuple[str, ...], kind: ColumnType, text: str, value: Any) -> None:
@@ -175,6 +179,26 @@ def test_a_pattern_that_means_different_things_is_refused() -> None:
     ],
 )
 def test_typed_values_are_cast(session: Session, given_type: ColumnType, value: str, kind: ColumnType, expected: Any) -> None:
+    sql = f"SELECT {typed('t', given_type, Column('c', kind))} FROM (SELECT CAST('{value}' AS {duckdb_type(given_type)}) AS t)"
+    assert session.rows(sql) == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("given_type", "value", "kind", "expected"),
+    [
+        (DATE, "9999-12-31", DATE, date(9999, 12, 31)),
+        (DATE, "0001-01-01", DATE, date(1, 1, 1)),
+        (DATE, "10000-01-01", DATE, None),
+        (DATE, "0001-12-31 (BC)", DATE, None),
+        (DATE, "infinity", DATE, None),
+        (DATE, "5874897-12-31", TIMESTAMP, None),
+        (TIMESTAMP, "9999-12-31 23:59:59.999999", TIMESTAMP, datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+        (TIMESTAMP, "10000-01-01 00:00:00", TIMESTAMP, None),
+        (TIMESTAMP, "55968-01-01 00:00:00", DATE, None),
+        (BIGINT, "1704067200000", TIMESTAMP, None),
+    ],
+)
+def test_a_year_that_readers_have_no_date_for_is_null(session: Session, given_type: ColumnType, value: str, kind: ColumnType, expected: Any) -> None:
     sql = f"SELECT {typed('t', given_type, Column('c', kind))} FROM (SELECT CAST('{value}' AS {duckdb_type(given_type)}) AS t)"
     assert session.rows(sql) == [(expected,)]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from lakehouse_platform.problems import LakehouseError
-from lakehouse_platform_tests.medallion.shop import PROJECT, bring, change, sale
+from lakehouse_platform_tests.medallion.shop import DAYS, PROJECT, bring, change, sale
+from lakehouse_platform_tests.properties.projects import column, load, source, table
 from lakehouse_platform_tests.properties.worlds import World, world
 
 
@@ -141,3 +143,42 @@ def test_a_window_over_the_whole_table_is_recomputed_as_a_whole(shop: World) -> 
     assert record is not None
     assert record.rebuilt is not None
     assert {row["sale"]: row["place"] for row in shop.rows("gold/ranked")} == {1: 3, 2: 2, 3: 1}
+
+
+@pytest.mark.parametrize(("table", "partition"), [("gold/days", "9999-12-31"), ("gold/months", "9999-12-01")])
+def test_the_last_day_of_all_is_a_partition_like_any_other(shop: World, table: str, partition: str) -> None:
+    bring(shop, "sales", "a", [sale(1, 1)])
+    shop.run(table)
+    bring(shop, "sales", "b", [sale(2, 2) | {"sold_at": "9999-12-31T23:59:59.999999Z"}])
+    record = shop.run(table).record
+    assert record is not None
+    assert dict(record.partitions) == {partition: 1}
+    assert [row["sales"] for row in shop.rows(table)] == [1, 1]
+
+
+SALES = [
+    source("bronze/sales", "sales/*.jsonl"),
+    table(
+        "silver/sales",
+        "SELECT sale, customer, sold_at AS day FROM bronze.sales",
+        [column("sale", "INT", required=True, key=1), column("customer", "STRING"), column("day", "DATE", required=True, partitioned=True)],
+        refresh="upsert",
+        partitions=DAYS,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "attributes"),
+    [
+        ("SELECT Customer AS v, COUNT(*) AS n FROM silver.sales GROUP BY Customer", "STRING", {"refresh": "replace_keys"}),
+        ("SELECT DAY AS v, COUNT(*) AS n FROM silver.sales GROUP BY DAY", "DATE", {"refresh": "replace_partitions", "partitions": DAYS}),
+    ],
+)
+def test_a_grain_may_be_spelt_in_another_case(sql: str, kind: str, attributes: dict[str, Any]) -> None:
+    columns = [column("v", kind, required=True, key=1, partitioned=kind == "DATE"), column("n", "BIGINT", required=True)]
+    with world(load(*SALES, table("gold/counts", sql, columns, **attributes))) as opened:
+        for number, day in enumerate((1, 2, 2)):
+            opened.land(f"sales/{number}.jsonl", [sale(number, day, customer=f"customer {day}")])
+            opened.run("bronze/sales", "silver/sales", "gold/counts")
+        assert sorted(row["n"] for row in opened.rows("gold/counts")) == [1, 2]

@@ -117,3 +117,15 @@ def test_a_name_given_twice(tmp_path: Path) -> None:
     again = Folder("again", ORDERS.files)
     (found,) = problems(tmp_path, ORDERS, again)
     assert "already defined" in found.message
+
+
+def test_a_dimension_whose_rows_may_have_no_time_is_refused(tmp_path: Path) -> None:
+    times = [column("effective_date", "TIMESTAMP", required=True), column("end_date", "TIMESTAMP"), column("is_current", "BOOLEAN")]
+    versions = [column("line_key", "BIGINT", required=True, key=1), column("amount", "INT"), *times]
+    (found,) = problems(
+        tmp_path,
+        ORDERS,
+        table("silver/orders", "SELECT line, amount, at FROM bronze.orders", [*COLUMNS, column("at", "TIMESTAMP")], refresh="append"),
+        table("gold/dim_line", "SELECT amount FROM silver.orders", versions, refresh="scd2", business_key=["amount"], sequence_by=["at"]),
+    )
+    assert "sequence_by begins with at, which may be null in silver/orders" in found.message

@@ -4,7 +4,7 @@ SELECT invoice_date                                                             
        COUNT(*)                                                                      AS line_count,
        SUM(quantity)                                                                 AS units,
        SUM(CASE WHEN is_cancellation THEN 0 ELSE quantity * unit_price END)          AS gross_revenue,
-       SUM(CASE WHEN is_cancellation THEN -1 * quantity * unit_price ELSE 0 END)     AS cancelled_revenue,
+       SUM(CASE WHEN is_cancellation THEN -(quantity * unit_price) ELSE 0 END)     AS cancelled_revenue,
        SUM(quantity * unit_price)                                                    AS net_revenue,
        COUNT(DISTINCT customer_id)                                                   AS customer_count
 FROM silver.order_lines
