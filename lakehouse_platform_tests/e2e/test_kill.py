@@ -16,21 +16,21 @@ from pathlib import Path
 import pytest
 
 from lakehouse_platform_tests.e2e.commands import lakehouse, lakehouse_json, start
-from lakehouse_platform_tests.e2e.tables import contents, table_names
+from lakehouse_platform_tests.e2e.tables import fingerprint, table_names
 
 KILLS = int(os.environ.get("LAKEHOUSE_TEST_KILLS", "3"))
 DATA = os.environ.get("LAKEHOUSE_TEST_DATA") if "LAKEHOUSE_TEST_KILLS" in os.environ else None
 ARGUMENTS = ("demo", *(("--data", DATA) if DATA else ()))
 ENDS = ("read", "accepted", "duplicates", "rejected", "late", "filtered")
-State = tuple[dict[str, list[tuple[object, ...]]], Counter[tuple[str, str]]]
+State = tuple[dict[str, tuple[int, int, int]], Counter[tuple[str, str]]]
 
 
 def state(home: Path) -> State:
-    """Every table's rows, and the sums of accounts by table."""
+    """A fingerprint of every table's rows, and the sums of accounts by table."""
     sums: Counter[tuple[str, str]] = Counter()
     for entry in lakehouse_json(home, "accounts"):
         sums.update({(entry["table"], end): entry[end] for end in ENDS})
-    return {name: contents(home, name) for name in table_names(home) if not name.endswith("__quarantine")}, sums
+    return {name: fingerprint(home, name) for name in table_names(home) if not name.endswith("__quarantine")}, sums
 
 
 @pytest.fixture(scope="module")
