@@ -24,7 +24,7 @@ EVERYTHING = "*"
 
 
 def materialize(
-    selection: Annotated[str, typer.Argument(help=f"Tables, separated by commas; '{EVERYTHING}' for all")],
+    selection: Annotated[str, typer.Argument(help=f"Tables, separated by commas; '{EVERYTHING}' for all (with partitions: all that have some)")],
     partition: Annotated[list[str] | None, typer.Option(help="Recompute this partition (YYYY-MM-DD, any day of it); may be repeated")] = None,
     first: Annotated[str | None, typer.Option("--from", help="Recompute the partitions from this one on")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Recompute the partitions up to and with this one")] = None,
@@ -36,15 +36,17 @@ def materialize(
     """
     if partition and (first or last):
         raise typer.BadParameter("give either --partition or --from and --to")
+    if (first is None) != (last is None):
+        # Partitions go on to today: an open end is thousands of empty days, each with its own events.
+        raise typer.BadParameter("give --from and --to together")
     lakehouse = open_lakehouse()
-    names = _selected(lakehouse, selection)
+    names = _selected(lakehouse, selection, only_partitioned=bool(partition or first))
     with open_runs() as runner:
         before = versions(lakehouse)
-        if partition or first or last:
-            tables = [name for name in names if name in lakehouse.project.tables]
-            if len(tables) < len(names):
+        if partition or first:
+            if any(name in lakehouse.project.sources for name in names):
                 raise typer.BadParameter("a source has no partitions to recompute: its files are read once")
-            runs = runner.partitions(tables, partition, first, last)
+            runs = runner.partitions(names, partition, first, last)
         else:
             runs = increments(runner, lakehouse, names)
     show(("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"), changes(lakehouse, before), output)
@@ -118,7 +120,9 @@ def fail_with(runs: Sequence[Run]) -> None:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _selected(lakehouse: Lakehouse, selection: str) -> list[str]:
+def _selected(lakehouse: Lakehouse, selection: str, *, only_partitioned: bool) -> list[str]:
+    if selection == EVERYTHING and only_partitioned:
+        return [name for name, table in lakehouse.project.tables.items() if table.partition_column is not None]
     if selection == EVERYTHING:
         return [*lakehouse.project.sources, *lakehouse.project.tables]
     return [table_name(lakehouse, name.strip()) for name in selection.split(",")]
@@ -133,13 +137,13 @@ def _told(result: StepResult) -> str:
 
 
 def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
-    from lakehouse_platform.medallion.history import versions_since
+    from lakehouse_platform.medallion.history import rebuilt_at, versions_since
     from lakehouse_platform.orchestration.checks import committed_outcomes, counted_outcomes
 
     records = [entry.record for entry in versions_since(lakehouse, table.name) if entry.record is not None]
     if records:
         rules: dict[str, int] = {}
-        for record in records:
+        for record in records[rebuilt_at([record.step for record in records]) :]:
             for rule, count in record.rules.items():
                 rules[rule] = rules.get(rule, 0) + count
         yield from counted_outcomes(table, records[-1].model_copy(update={"rules": rules}))

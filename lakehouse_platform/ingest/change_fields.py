@@ -13,6 +13,7 @@ from lakehouse_platform.ingest import json_fields
 
 _ERRORS = json_fields.ERRORS | {
     "unknown_operation": "op is none of c, u, d, r and t",
+    "truncate_not_supported": "empties the whole table (op t), which the platform does not follow",
     "invalid_change_time": "ts_ms is no whole number of milliseconds in the years 1 to 9999",
     "missing_row": "holds no row: an object in `after`, or in `before` of a delete",
 }
@@ -32,8 +33,9 @@ def decoded(relation: str, fields: Sequence[str], decimals: Mapping[str, ColumnT
     typed = f"SELECT *, _texts[1] AS _operation, {_change_timestamp('_texts[2]')} AS _change_timestamp FROM ({opened})"
     failures = (
         f"{json_fields.failures(relation)} WHEN coalesce(_operation NOT IN ('c', 'u', 'd', 'r', 't'), true) THEN 'unknown_operation' "
+        "WHEN _operation = 't' THEN 'truncate_not_supported' "
         "WHEN _change_timestamp IS NULL THEN 'invalid_change_time' "
-        "WHEN _operation <> 't' AND coalesce(_images[CASE WHEN _operation = 'd' THEN 1 ELSE 2 END], 'NULL') <> 'OBJECT' THEN 'missing_row'"
+        "WHEN coalesce(_images[CASE WHEN _operation = 'd' THEN 1 ELSE 2 END], 'NULL') <> 'OBJECT' THEN 'missing_row'"
     )
     rows = f"SELECT * EXCLUDE (_texts, _exact, _images){columns}, CASE {failures} END AS _decode_failure FROM ({typed})"
     return json_fields.with_errors(rows, _ERRORS)

@@ -9,10 +9,14 @@ from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine.spelling import duckdb_type, literal, quote
 from lakehouse_platform.engine.text_forms import text_as
 
+# What looking for duplicate keys takes grows with a record's length times its depth.
+DEEPEST_NESTING = 200
+
 ERRORS = {
     "undecodable_bytes": "holds bytes outside the encoding of its source",
     "malformed_json": "is no JSON",
     "not_an_object": "is JSON, but no object with fields",
+    "too_deeply_nested": f"nests objects and lists more than {DEEPEST_NESTING} deep",
     "duplicate_json_key": "holds a key twice in one object, and readers differ in which one they take",
 }
 
@@ -73,6 +77,7 @@ def failures(relation: str) -> str:
     return (
         "WHEN raw_data IS NULL THEN 'undecodable_bytes' WHEN _texts IS NULL THEN 'malformed_json' "
         "WHEN NOT starts_with(raw_data, '{') AND json_type(raw_data) <> 'OBJECT' THEN 'not_an_object' "
+        f"WHEN {_is_too_deep()} THEN 'too_deeply_nested' "
         f"WHEN {_has_duplicate_keys(relation)} THEN 'duplicate_json_key'"
     )
 
@@ -81,6 +86,17 @@ def with_errors(rows: str, errors: Mapping[str, str]) -> str:
     """SQL of rows with `_decode_error`, the failure in words."""
     cases = " ".join(f"WHEN {literal(rule)} THEN {literal(text)}" for rule, text in errors.items())
     return f"SELECT *, CASE _decode_failure {cases} END AS _decode_error FROM ({rows})"
+
+
+def _is_too_deep() -> str:
+    # The cheap questions first: most records are short or flat, and only one with many brackets has its depth counted.
+    may_be = f"strlen(raw_data) > {2 * DEEPEST_NESTING} AND (raw_data LIKE '%{{%{{%' OR raw_data LIKE '%[%[%')"
+    opened = "strlen(raw_data) - strlen(replace(replace(raw_data, '{', ''), '[', ''))"
+    brackets = r"""regexp_replace(raw_data, '"(?:[^"\\]|\\.)*"|[^][{}"]+', '', 'g')"""
+    # Each pass takes the innermost pairs away.
+    passes = f"list_transform(range({DEEPEST_NESTING}), lambda place: '')"
+    left = rf"list_reduce({passes}, lambda text, place: regexp_replace(text, '\{{\}}|\[\]', '', 'g'), {brackets})"
+    return f"CASE WHEN NOT ({may_be}) THEN false WHEN {opened} <= {DEEPEST_NESTING} THEN false ELSE {left} <> '' END"
 
 
 def _has_duplicate_keys(relation: str) -> str:

@@ -1,7 +1,8 @@
 """What was taken from files before, and what to take now: the ledger lives in the bronze table's own commits (PROTOCOLS 4.1, 4.2).
 
-`file:<identity>` is the last row of that content, `path:<source file>` the bytes taken of that path, and `seen:<source file>` the
-file's state on disk when all of it was taken, so that an untouched file is not read again. Not here: reading records (records.py).
+`file:<identity>` is the last row of that content, `path:<source file>` the bytes taken of that path, `holds:<source file>` the start of
+their identity, and `seen:<source file>` the file's state on disk when all of it was taken, so that an untouched file is not read again.
+Not here: reading records (records.py).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Take:
         """The ledger's entries for this take."""
         name = self.file.source_file
         seen = {f"seen:{name}": self.state} if self.is_settled else {}
-        return {f"file:{self.identity}": last_row, f"path:{name}": self.end, **seen}
+        return {f"file:{self.identity}": last_row, f"path:{name}": self.end, f"holds:{name}": _number(self.identity), **seen}
 
     def still_stands(self) -> bool:
         """Whether the file still holds what was to be taken: untouched, or at most longer."""
@@ -85,7 +86,11 @@ def next_take(file: LandedFile, source: Source, snapshot: Snapshot | None, settl
     end = content.length if age_seconds >= settle_seconds else content.record_end
     is_whole = end == content.length
     identity = content.digest if is_whole else examine(file, has_quotes=has_quotes, prefix_length=end).prefix.digest
-    if end == 0 or ledger.knows(content.digest) or ledger.knows(identity):
+    # Content that was taken once may have been replaced since, so that its coming back is a change of this path as any other.
+    is_replaced = source.attributes.files.on_change == "replace" and ledger.has_other_content(file, content.digest, identity)
+    is_known = ledger.knows(content.digest) or ledger.knows(identity)
+    is_emptied = is_replaced and is_whole
+    if (is_known and not is_replaced) or (end == 0 and not is_emptied):
         return None
     take = Take(file, 0, end, identity, state, is_whole and age_seconds > _CLOCK_TICK_SECONDS)
     return _continued(take, content, taken, ledger, source) if taken else take
@@ -109,18 +114,29 @@ class _Ledger:
     def knows(self, identity: str) -> bool:
         return self.version(f"file:{identity}") is not None
 
+    def has_other_content(self, file: LandedFile, *identities: str) -> bool:
+        """Whether something was taken of a path, and the last that was is none of these."""
+        held = self.version(f"holds:{file.source_file}")
+        return held is not None and held not in {_number(identity) for identity in identities}
+
 
 def _continued(take: Take, content: Content, taken: int, ledger: _Ledger, source: Source) -> Take | None:
     """What is new in a file of which the first bytes were taken."""
     rows = ledger.version(f"file:{content.prefix.digest}")
     line_end = b"" if content.prefix.last_byte == b"\n" else content.following[: 2 if content.following == b"\r\n" else 1]
     ends_there = not content.prefix.open_quote and line_end in (b"", b"\n", b"\r\n", b"\r")
-    if content.prefix.length == taken and rows is not None and ends_there:
+    is_held = content.prefix.length == taken and not ledger.has_other_content(take.file, content.prefix.digest)
+    if is_held and rows is not None and ends_there:
         start = taken + len(line_end)
         return replace(take, start=start, rows_before=rows) if start < take.end else None
     if source.attributes.files.on_change == "fail":
         raise ContentChanged(take.file, taken)
     return replace(take, supersedes=True)
+
+
+def _number(identity: str) -> int:
+    """The start of an identity as a number that the table's log can keep."""
+    return int(identity[:14], 16)
 
 
 def _state(status: os.stat_result) -> int:

@@ -12,18 +12,19 @@ from lakehouse_platform.contracts.types import BIGINT, STRING, TIMESTAMP
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.creation import open_or_create
 from lakehouse_platform.delta.files import Field, Snapshot
+from lakehouse_platform.delta.log import identity_of
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import literal
-from lakehouse_platform.medallion.history import Version, versions_since
+from lakehouse_platform.medallion.history import Version, rebuilt_at, versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.quality.accounts import Accounts
 
 RUN_METRICS = "system/run_metrics"
 _ENDS = tuple(field.name for field in fields(Accounts))
 _COLUMNS = (
-    *(Field(name, STRING) for name in ("table_name", "run_id", "batch_id", "step")),
+    *(Field(name, STRING) for name in ("table_name", "table_id", "run_id", "batch_id", "step")),
     Field("version", BIGINT),
     Field("committed_timestamp", TIMESTAMP),
     *(Field(name, BIGINT) for name in _ENDS),
@@ -48,21 +49,28 @@ def seal(lakehouse: Lakehouse, session: Session, table: str) -> None:
 
 
 def entries(lakehouse: Lakehouse, session: Session, table: str | None = None) -> list[Entry]:
-    """The accounts of a table's commits, or of all tables, in order: the sealed ones, then those in the log beyond them."""
+    """The accounts of a table's commits, or of all tables, in order: the sealed ones, then those in the log beyond them.
+
+    A table that was deleted took its accounts with it, also where there is one of that name again.
+    """
     names = [table] if table is not None else list(lakehouse.project.tables)
     books = lakehouse.snapshot(RUN_METRICS)
     found: list[Entry] = []
     for name in names:
-        sealed = _sealed_version(lakehouse, books, name)
+        identity = identity_of(lakehouse.location(name))
+        if identity is None:
+            continue
+        sealed = _sealed_version(books, name, identity)
         if books is not None and sealed >= 0:
-            found += _read(session, books, name)
+            found += _read(session, books, name, identity)
         found += [entry for version in versions_since(lakehouse, name, sealed) if (entry := _entry(name, version)) is not None]
     return found
 
 
 def committed_batches(lakehouse: Lakehouse, session: Session, table: str) -> set[str]:
-    """Ids of the batches that a table has committed; only their rows in quarantine count."""
-    return {entry.batch_id for entry in entries(lakehouse, session, table)}
+    """Ids of the batches that a table is made of, those since its last rebuild; only their rows in quarantine count."""
+    found = entries(lakehouse, session, table)
+    return {entry.batch_id for entry in found[rebuilt_at([entry.step for entry in found]) :]}
 
 
 def total(entries_of_table: Sequence[Entry]) -> Accounts:
@@ -71,27 +79,24 @@ def total(entries_of_table: Sequence[Entry]) -> Accounts:
 
 
 def _seal_once(lakehouse: Lakehouse, session: Session, table: str) -> None:
-    snapshot = lakehouse.snapshot(table)
-    if snapshot is None:
+    identity = identity_of(lakehouse.location(table))
+    if identity is None:
         return
     books = open_or_create(lakehouse.location(RUN_METRICS), _COLUMNS, ())
-    pending = [version for version in versions_since(lakehouse, table, _sealed_version(lakehouse, books, table)) if _entry(table, version)]
+    pending = [version for version in versions_since(lakehouse, table, _sealed_version(books, table, identity)) if _entry(table, version)]
     if not pending:
         return
-    rows = " UNION ALL ".join(_row_sql(table, version) for version in pending)
+    rows = " UNION ALL ".join(_row_sql(table, identity, version) for version in pending)
     added = session.write(rows, books.location, ())
-    commit(books, added=added, transactions={_sealed_id(table, snapshot.table_id): pending[-1].version})
+    commit(books, added=added, transactions={_sealed_id(table, identity): pending[-1].version})
 
 
 def _sealed_id(table: str, table_id: str) -> str:
     return f"sealed:{table}#{table_id}"
 
 
-def _sealed_version(lakehouse: Lakehouse, books: Snapshot | None, table: str) -> int:
-    snapshot = lakehouse.snapshot(table)
-    if books is None or snapshot is None:
-        return -1
-    sealed = books.transaction_version(_sealed_id(table, snapshot.table_id))
+def _sealed_version(books: Snapshot | None, table: str, table_id: str) -> int:
+    sealed = None if books is None else books.transaction_version(_sealed_id(table, table_id))
     return -1 if sealed is None else sealed
 
 
@@ -102,17 +107,18 @@ def _entry(table: str, version: Version) -> Entry | None:
     return Entry(table, record.run_id, record.batch_id, record.step, version.version, record.accounts)
 
 
-def _row_sql(table: str, version: Version) -> str:
+def _row_sql(table: str, table_id: str, version: Version) -> str:
     entry = _entry(table, version)
     assert entry is not None
-    named = {"table_name": entry.table, "run_id": entry.run_id, "batch_id": entry.batch_id, "step": entry.step}
+    named = {"table_name": entry.table, "table_id": table_id, "run_id": entry.run_id, "batch_id": entry.batch_id, "step": entry.step}
     texts = ", ".join(f"{literal(value)} AS {name}" for name, value in named.items())
     counts = ", ".join(f"{count}::BIGINT AS {name}" for name, count in asdict(entry.accounts).items())
     committed = f"make_timestamptz({version.timestamp_ms * 1000}) AS committed_timestamp"
     return f"SELECT {texts}, {entry.version}::BIGINT AS version, {committed}, {counts}"
 
 
-def _read(session: Session, books: Snapshot, table: str) -> list[Entry]:
+def _read(session: Session, books: Snapshot, table: str, table_id: str) -> list[Entry]:
     ends = ", ".join(_ENDS)
-    sql = f"SELECT run_id, batch_id, step, version, {ends} FROM ({snapshot_scan(books)}) WHERE table_name = {literal(table)} ORDER BY version"
+    is_of_table = f"table_name = {literal(table)} AND table_id = {literal(table_id)}"
+    sql = f"SELECT run_id, batch_id, step, version, {ends} FROM ({snapshot_scan(books)}) WHERE {is_of_table} ORDER BY version"
     return [Entry(table, run_id, batch_id, step, version, Accounts(*counts)) for run_id, batch_id, step, version, *counts in session.rows(sql)]

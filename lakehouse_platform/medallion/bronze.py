@@ -103,7 +103,7 @@ def _plan(
 
 
 def _take(session: Session, batch: _Batch) -> StepResult | None:
-    """Write the records and commit them with the ledger; None when they hold no record."""
+    """Write the records and commit them with the ledger; None when they hold no record and take the place of none."""
     stream = RecordStream(batch.source, batch.takes)
     session.feed("landed_records", stream.reader())
     added = _written(session, batch)
@@ -112,9 +112,9 @@ def _take(session: Session, batch: _Batch) -> StepResult | None:
     if moved:
         raise LakehouseError(f"{', '.join(moved)} changed while being read; nothing was taken. Mend: run again once nothing writes there")
     rows = sum(file.rows for file in added)
-    if rows == 0:
-        return None
     replaced = {take.file.source_file for take in batch.takes if take.supersedes and not take.rows_before}
+    if rows == 0 and not replaced:
+        return None
     rewrite = without(session, batch.snapshot, replaced) if batch.snapshot is not None else Rewrite()
     record = CommitRecord(
         table=batch.source.name,
@@ -122,7 +122,7 @@ def _take(session: Session, batch: _Batch) -> StepResult | None:
         run_id=batch.run_id,
         batch_id=batch.batch_id,
         partitions=_partition_rows(batch, added, rewrite),
-        rows=rows,
+        rows=_rows_after(batch, added, rewrite),
         notes={"files": len(batch.takes), "bytes": sum(take.end - take.start for take in batch.takes)},
     )
     transactions = {entry: version for take in batch.takes for entry, version in take.transactions(stream.last_rows[take]).items()}
@@ -148,9 +148,15 @@ def _written(session: Session, batch: _Batch) -> list[WrittenFile]:
     return [replace(file, path=f"{folder}/{file.path}", partition_values={PARTITION_COLUMN: batch.day}) for file in files]
 
 
+def _rows_after(batch: _Batch, added: Sequence[WrittenFile], rewrite: Rewrite) -> int:
+    before = batch.snapshot.rows if batch.snapshot is not None else 0
+    return before - sum(file.rows or 0 for file in rewrite.removed) + sum(file.rows for file in [*added, *rewrite.kept])
+
+
 def _partition_rows(batch: _Batch, added: Sequence[WrittenFile], rewrite: Rewrite) -> dict[str, int]:
     """Rows after the commit of each day that it touches."""
-    touched = {batch.day, *(str(file.partition_values[PARTITION_COLUMN]) for file in rewrite.removed)}
+    changed: list[DataFile | WrittenFile] = [*added, *rewrite.removed]
+    touched = {str(file.partition_values[PARTITION_COLUMN]) for file in changed}
     rows = dict.fromkeys(sorted(touched), 0)
     present = batch.snapshot.files if batch.snapshot is not None else ()
     staying: list[DataFile | WrittenFile] = [file for file in present if file not in rewrite.removed]

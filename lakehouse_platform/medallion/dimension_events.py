@@ -66,7 +66,6 @@ def _from_changes(lakehouse: Lakehouse, session: Session, table: Table, target: 
         session.table("input_events", having_keys(f"({event_set(change.upstream, files)})", key, "input_keys"))
     else:
         session.table("input_events", event_set(change.upstream))
-    _refuse_truncation(session, upstream)
     session.table("events_now", _mapped_changes(table, upstream))
     if change.kind == "files":
         touched = f"SELECT {_names(business_key(table))} FROM events_now"
@@ -97,12 +96,6 @@ def _upstream_key(table: Table, upstream: Table) -> dict[str, str]:
         mend = "select those columns and name them in business_key"
         raise LakehouseError(f"{table.name}: its business key is not the key of {upstream.name}, {wanted}; {mend}")
     return found
-
-
-def _refuse_truncation(session: Session, upstream: Table) -> None:
-    truncations = session.row("SELECT count(*) FROM input_events WHERE _operation = 't'")[0]
-    if truncations:
-        raise LakehouseError(f"{upstream.name}: {truncations} change events truncate the table, and no dimension follows that; nothing was committed")
 
 
 def _from_rows(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot, upstream: Table) -> DimensionEvents | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lakehouse_platform.delta.log import commits
@@ -30,3 +30,8 @@ def last_record(lakehouse: Lakehouse, table: str) -> CommitRecord | None:
     """The latest record in a table's log; None where no step has committed, or its commits are gone from the log."""
     records = [version.record for version in versions_since(lakehouse, table) if version.record is not None]
     return records[-1] if records else None
+
+
+def rebuilt_at(steps: Sequence[str]) -> int:
+    """The place of the last rebuild among the steps of a table, which started it again from nothing; 0 where there was none."""
+    return max((place for place, step in enumerate(steps) if step == "rebuild"), default=0)

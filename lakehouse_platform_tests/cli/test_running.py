@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from lakehouse_platform.cli import main
 from lakehouse_platform.cli.app import app
 from lakehouse_platform.cli.exits import ExitCode
+from lakehouse_platform.cli.runs import _selected
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.settings import Settings
@@ -33,11 +34,20 @@ def test_a_partition_can_be_recomputed(run_json: RunJson) -> None:
     assert (row["table"], row["step"], row["partitions"]) == ("gold/daily_sales", "backfill", 1)
 
 
+def test_everything_with_partitions_is_every_table_that_has_some(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    lakehouse = Lakehouse(settings, load_project(settings.defs_root))
+    names = _selected(lakehouse, "*", only_partitioned=True)
+    assert {"silver/order_lines", "gold/daily_sales"} <= set(names)
+    assert not {"bronze/retail_transactions", "silver/airports", "gold/dim_date"} & set(names)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("materialize", "gold/nothing"), "gold/daily_sales"),
         (("materialize", "gold/daily_sales", "--partition", "2010-12-01", "--from", "2010-12-01"), "either"),
+        (("materialize", "gold/daily_sales", "--from", "2010-12-01"), "together"),
         (("materialize", "bronze/retail_transactions", "--partition", "2010-12-01"), "files are read once"),
         (("accounts", "gold/daily_sales"), "silver/order_lines"),
         (("lineage", "gold/daily_sales.colour"), "net_revenue"),

@@ -55,7 +55,7 @@ def test_times_to_the_millisecond_and_before_1970(changes: Landing) -> None:
         ({"op": "d", "before": None}, "missing_row"),
         ({"op": "d", "after": None}, None),
         ({"op": "c", "before": None}, None),
-        ({"op": "t", "before": None, "after": None}, None),
+        ({"op": "t", "before": None, "after": None}, "truncate_not_supported"),
     ],
 )
 def test_envelopes_that_cannot_be_decoded(changes: Landing, given: dict[str, Any], failure: str | None) -> None:

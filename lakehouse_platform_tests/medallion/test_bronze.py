@@ -225,6 +225,50 @@ def test_changed_content_can_replace_the_old(tmp_path: Path) -> None:
     assert list(result.record.partitions.values()) == [3]
 
 
+def test_replaced_content_that_comes_back_is_taken_again(tmp_path: Path) -> None:
+    source = landing(tmp_path, "in/*.csv", "csv", on_change="replace")
+    for content in (b"x\n1\n", b"x\n2\n", b"x\n1\n", b"x\n2\n3\n", b"x\n2\n"):
+        source.put("in/a.csv", content)
+        source.ingest()
+        assert [record.encode() for record in source.records()] == content.split()[1:]
+        os.utime(source.lakehouse.settings.landing / "in" / "a.csv", (0, 0))
+        assert source.ingest().record is None
+
+
+def test_growth_of_content_that_was_replaced_is_no_growth_of_what_is_held(tmp_path: Path) -> None:
+    source = landing(tmp_path, "in/*.csv", "csv", on_change="replace")
+    for content in (b"x\n1\n", b"x\n2\n", b"x\n1\n3\n"):
+        source.put("in/a.csv", content)
+        source.ingest()
+    assert source.rows("source_row, raw_data") == [(1, "1"), (2, "3")]
+
+
+@pytest.mark.parametrize("emptied", [b"x\n", b""])
+def test_a_replaced_file_without_records_takes_its_old_ones_along(tmp_path: Path, emptied: bytes) -> None:
+    source = landing(tmp_path, "in/*.csv", "csv", on_change="replace")
+    source.put("in/a.csv", b"x\n1\n2\n")
+    source.put("in/b.csv", b"x\n3\n")
+    source.ingest()
+    source.put("in/a.csv", emptied)
+    result = source.ingest()
+    assert source.records() == ["3"]
+    assert result.record is not None
+    assert (result.rows_read, result.record.rows, list(result.record.partitions.values())) == (0, 1, [1])
+    assert source.ingest().record is None
+    source.put("in/a.csv", b"x\n1\n2\n")
+    source.ingest()
+    assert source.records() == ["1", "2", "3"]
+
+
+def test_a_record_of_a_commit_tells_the_tables_rows_and_the_result_the_batchs(csv: Landing) -> None:
+    csv.put("in/a.csv", b"x\n1\n2\n")
+    csv.ingest()
+    csv.put("in/b.csv", b"x\n3\n")
+    result = csv.ingest()
+    assert result.record is not None
+    assert (result.rows_read, result.record.rows) == (1, 3)
+
+
 def test_bad_files_are_named_after_the_good_ones_landed(csv: Landing) -> None:
     csv.put("in/a.csv", b"x\n1\n")
     csv.put("in/broken.csv.gz", gzip.compress(b"x\n2\n" * 100)[:-20])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lakehouse_platform.cli.runs import _outcomes
 from lakehouse_platform.delta.commit import CommitConflict, commit
 from lakehouse_platform.medallion import books, silver
 from lakehouse_platform.problems import LakehouseError
@@ -156,6 +157,38 @@ def test_records_replaced_in_bronze_leave_silver() -> None:
         assert sorted((row["line"], row["amount"]) for row in shop.rows("silver/orders")) == [("a", 5), ("c", 1), ("d", 1)]
         assert accounts(shop).balance == 0
         assert accounts(shop).accepted == 3
+
+
+def test_a_rebuild_leaves_no_earlier_batch_in_quarantine_or_in_a_check() -> None:
+    replacing = load(source("bronze/orders", "orders/*.jsonl", on_change="replace"), ORDERS)
+    with world(replacing) as shop:
+        shop.land("orders/bad.jsonl", [order("x", price="y"), "{"])
+        for amount in (1, 2, 3):
+            shop.land("orders/1.jsonl", [order("a", amount=amount)])
+            shop.run("bronze/orders", "silver/orders")
+        assert quarantined(shop) == [("rejected", "malformed_json"), ("rejected", "price_type")]
+        outcomes = _outcomes(shop.lakehouse, replacing.tables["silver/orders"])
+        failing = {outcome.check.name: outcome.metadata.get("failing_rows") for outcome in outcomes}
+        assert (failing["decoding"], failing["price_type"]) == (1, 1)
+
+
+def test_the_books_of_a_deleted_table_are_closed(shop: World) -> None:
+    shop.land("orders/1.jsonl", [order("a"), "{"])
+    shop.run("bronze/orders", "silver/orders")
+    shutil.rmtree(shop.lakehouse.location("silver/orders"))
+    assert accounts(shop) == Accounts()
+    assert quarantined(shop) == []
+    shop.run("silver/orders")
+    assert accounts(shop) == Accounts(read=2, accepted=1, rejected=1)
+    assert quarantined(shop) == [("rejected", "malformed_json")]
+
+
+def test_a_truncation_is_rejected_and_empties_nothing(shop: World) -> None:
+    row = {"op": "c", "ts_ms": 1_700_000_000_000, "key": "x", "before": None, "after": {"id": "x", "state": "new"}}
+    shop.land("changes/1.jsonl", [row, row | {"op": "t", "ts_ms": 1_700_000_000_001}])
+    shop.run("bronze/changes", "silver/states")
+    assert [row["id"] for row in shop.rows("silver/states")] == ["x"]
+    assert accounts(shop, "silver/states") == Accounts(read=2, accepted=1, rejected=1)
 
 
 def test_a_backfill_under_another_query_is_refused(shop: World) -> None:
