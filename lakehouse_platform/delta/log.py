@@ -50,7 +50,7 @@ def commits(location: str, after: int = -1) -> Iterator[Commit]:
             yield _commit(version, _actions(path))
 
 
-def table_id(location: str) -> str | None:
+def identity_of(location: str) -> str | None:
     """The table's id; None where there is no table. Read from the first commit: opening a table costs by its files, this does not."""
     first = _commit_paths(location).get(0)
     if first is not None:
