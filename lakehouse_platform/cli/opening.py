@@ -31,6 +31,8 @@ def open_lakehouse() -> Lakehouse:
         from lakehouse_platform.tables.project import load_project
 
         settings = read_settings()
+        if not settings.defs_root.is_dir():
+            raise typer.BadParameter(f"{settings.project} has no folder defs", param_hint="LAKEHOUSE_PROJECT")
         return Lakehouse(settings, load_project(settings.defs_root))
 
 

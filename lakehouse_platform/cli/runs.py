@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +40,8 @@ def materialize(
     if (first is None) != (last is None):
         # Partitions go on to today: an open end is thousands of empty days, each with its own events.
         raise typer.BadParameter("give --from and --to together")
+    if not all(_is_day(key) for key in (*(partition or ()), first, last) if key is not None):
+        raise typer.BadParameter("a partition is named by a day of it, YYYY-MM-DD")
     lakehouse = open_lakehouse()
     names = _selected(lakehouse, selection, only_partitioned=bool(partition or first))
     with open_runs() as runner:
@@ -46,6 +49,8 @@ def materialize(
         if partition or first:
             if any(name in lakehouse.project.sources for name in names):
                 raise typer.BadParameter("a source has no partitions to recompute: its files are read once")
+            if whole := [name for name in names if lakehouse.project.tables[name].partition_column is None]:
+                raise typer.BadParameter(f"{', '.join(whole)} has no partitions: leave it out, or name none")
             runs = runner.partitions(names, partition, first, last)
         else:
             runs = increments(runner, lakehouse, names)
@@ -126,6 +131,13 @@ def _selected(lakehouse: Lakehouse, selection: str, *, only_partitioned: bool) -
     if selection == EVERYTHING:
         return [*lakehouse.project.sources, *lakehouse.project.tables]
     return [table_name(lakehouse, name.strip()) for name in selection.split(",")]
+
+
+def _is_day(key: str) -> bool:
+    try:
+        return date.fromisoformat(key).isoformat() == key
+    except ValueError:
+        return False
 
 
 def _told(result: StepResult) -> str:

@@ -77,7 +77,7 @@ def _refuse_other_rows(session: Session, target: Snapshot, table: Table, removed
     if gone or come:
         raise LakehouseError(
             f"{table.name}: recomputed, these partitions would lose {gone} rows and gain {come}, because its contract or query has changed "
-            "since they were booked; nothing was committed. Put the change back, or rebuild the whole table"
+            "since they were booked; nothing was committed. Put the change back, or make the table anew (docs/operations.md, Changing a table)"
         )
 
 

@@ -15,6 +15,7 @@ from lakehouse_platform.problems import Problem
 from lakehouse_platform.tables.attributes import TableAttributes
 
 TABLE_TYPE, SOURCE_TYPE = "lakehouse_platform.Table", "lakehouse_platform.Source"
+_TABLE_FILES = ("contract.yaml", "transform.sql")
 _MODELS: dict[str, type[TableAttributes] | type[SourceAttributes]] = {TABLE_TYPE: TableAttributes, SOURCE_TYPE: SourceAttributes}
 
 
@@ -31,6 +32,12 @@ def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
     """Every table and source below a folder, and every mistake in their defs.yaml; files of other component types are passed over."""
     documents: list[Document] = []
     problems: list[Problem] = []
+    folders = sorted({path.parent for name in _TABLE_FILES for path in defs_root.rglob(name)})
+    problems += [
+        Problem(folder, 0, "this looks like a table's folder and has no defs.yaml", f"add one of type: {TABLE_TYPE}")
+        for folder in folders
+        if not (folder / "defs.yaml").exists()
+    ]
     for path in sorted(defs_root.rglob("defs.yaml")):
         for node in _mappings(path, problems):
             found = _document(path, node, problems)
@@ -53,6 +60,9 @@ def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Do
     entries = {key.value: (key, value) for key, value in node.value}
     kind = entries["type"][1].value if "type" in entries else None
     if kind not in _MODELS:
+        if any((path.parent / name).exists() for name in _TABLE_FILES):
+            line = entries["type"][0].start_mark.line + 1 if "type" in entries else 1
+            problems.append(Problem(path, line, f"there is no component {kind} for a table", f"use type: {TABLE_TYPE}"))
         return None
     key, value = entries.get("attributes", (node, node))
     values = _plain(value) if "attributes" in entries else {}

@@ -48,6 +48,8 @@ def test_everything_with_partitions_is_every_table_that_has_some(tmp_path: Path)
         (("materialize", "gold/nothing"), "gold/daily_sales"),
         (("materialize", "gold/daily_sales", "--partition", "2010-12-01", "--from", "2010-12-01"), "either"),
         (("materialize", "gold/daily_sales", "--from", "2010-12-01"), "together"),
+        (("materialize", "gold/daily_sales", "--partition", "2010-13-01"), "YYYY-MM-DD"),
+        (("materialize", "gold/customer_value", "--partition", "2010-12-01"), "no partitions"),
         (("materialize", "bronze/retail_transactions", "--partition", "2010-12-01"), "files are read once"),
         (("accounts", "gold/daily_sales"), "silver/order_lines"),
         (("lineage", "gold/daily_sales.colour"), "net_revenue"),

@@ -129,3 +129,16 @@ def test_a_dimension_whose_rows_may_have_no_time_is_refused(tmp_path: Path) -> N
         table("gold/dim_line", "SELECT amount FROM silver.orders", versions, refresh="scd2", business_key=["amount"], sequence_by=["at"]),
     )
     assert "sequence_by begins with at, which may be null in silver/orders" in found.message
+
+
+def test_a_folder_that_is_no_table_by_mistake_is_told(tmp_path: Path) -> None:
+    good = table("silver/orders", "SELECT line, amount FROM bronze.orders", COLUMNS, refresh="upsert")
+    misspelt = Folder(
+        "misspelt", {**good.files, "defs.yaml": good.files["defs.yaml"].replace("lakehouse_platform.Table", "lakehouse_platform.Tabel")}
+    )
+    without = Folder("without", {name: text for name, text in good.files.items() if name != "defs.yaml"})
+    found = problems(tmp_path, ORDERS, misspelt, without)
+    assert sorted((problem.path.name, problem.message.split(" for ")[0]) for problem in found) == [
+        ("defs.yaml", "there is no component lakehouse_platform.Tabel"),
+        ("without", "this looks like a table's folder and has no defs.yaml"),
+    ]
