@@ -65,9 +65,9 @@ class Document:
             raise ProjectError(sorted(self.problems, key=lambda problem: problem.line))
 
 
-def read_document(path: Path) -> tuple[Document, OpenDataContractStandard]:
-    """Read a file into the standard's model. Parts that the model refuses are noted as mistakes and left out, so that the rest can be judged."""
-    document, values = _open(path)
+def read_document(path: Path, text: str | None = None) -> tuple[Document, OpenDataContractStandard]:
+    """Read a file, or the text that stands for it, into the standard's model. Parts that the model refuses are noted as mistakes and left out, so that the rest can be judged."""
+    document, values = _open(path, text)
     _note_unknown_names(document, OpenDataContractStandard, values, ())
     try:
         return document, OpenDataContractStandard.model_validate(values)
@@ -84,9 +84,9 @@ def read_document(path: Path) -> tuple[Document, OpenDataContractStandard]:
         raise
 
 
-def _open(path: Path) -> tuple[Document, dict[str, Any]]:
+def _open(path: Path, text: str | None) -> tuple[Document, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if text is None else text
         root = yaml.compose(text, Loader=_Loader)
         repeated = list(_repeated_keys(root)) if root else []
         values: dict[str, Any] = _Loader("").construct_document(root) if root else {}

@@ -107,6 +107,21 @@ class TableRule:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Columns whose values must stand in columns of another table; a row with null in one of them refers to nothing.
+
+    `table` is that table's name without its layer, as the standard's `table.column` has it.
+    """
+
+    id: str
+    columns: tuple[str, ...]
+    table: str
+    targets: tuple[str, ...]
+    severity: Severity = Severity.WARNING
+    line: int = 0
+
+
+@dataclass(frozen=True)
 class Contract:
     """One table's contract. `row_rules` hold everything that judges a single row beyond types and `required`."""
 
@@ -117,6 +132,7 @@ class Contract:
     columns: tuple[Column, ...]
     row_rules: tuple[RowRule, ...] = ()
     table_rules: tuple[TableRule, ...] = ()
+    references: tuple[Reference, ...] = ()
     owner: str | None = None
     domain: str | None = None
     description: str = ""

@@ -8,6 +8,7 @@ PREFIX = "lakehouse."
 FORMAT = "lakehouse.format"
 TIMEZONE = "lakehouse.timezone"
 EMPTY_AS_NULL = "lakehouse.empty_as_null"
+SEVERITY = "lakehouse.severity"
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,6 @@ COLUMN_PROPERTIES = {
     TIMEZONE: ColumnProperty("The zone of timestamps whose text names none, such as Europe/London; UTC unless said", ("timestamp",)),
     EMPTY_AS_NULL: ColumnProperty("true: an empty text in this column is stored as null", ("string",)),
 }
+
+# Of a relationship: what each means.
+REFERENCE_PROPERTIES = {SEVERITY: "warning (as without it) or error: how a value counts that the other table has not"}

@@ -14,8 +14,9 @@ from lakehouse_platform.contracts import properties as custom
 from lakehouse_platform.contracts.columns import read_columns
 from lakehouse_platform.contracts.constraints import constraint_rules
 from lakehouse_platform.contracts.document import Document, Location, read_document
-from lakehouse_platform.contracts.model import Bound, Column, Contract, RowRule, TableRule
+from lakehouse_platform.contracts.model import Bound, Column, Contract, Reference, RowRule, TableRule
 from lakehouse_platform.contracts.quality_rules import QualityReader, duplicates
+from lakehouse_platform.contracts.references import read_references
 
 KEY_RULE = "key_unique"
 _TABLE = ("schema", 0)
@@ -28,9 +29,9 @@ _UNITS = {
 }
 
 
-def read_contract(path: Path) -> Contract:
-    """Read one contract. Raises ProjectError with every mistake: the file, the line and what mends it."""
-    document, model = read_document(path)
+def read_contract(path: Path, text: str | None = None) -> Contract:
+    """Read one contract, from its file or from the text given. Raises ProjectError with every mistake: the file, the line and what mends it."""
+    document, model = read_document(path, text)
     _check_head(document, model)
     table = (model.schema_ or [SchemaObject()])[0]
     declared = table.properties or []
@@ -39,7 +40,8 @@ def read_contract(path: Path) -> Contract:
     described = list(_read_columns_rules(document, declared, columns, rules))
     notes = rules.read((*_TABLE, "quality"), table.quality or [], None)
     rules.table_rules.extend(_derived_rules(table, described))
-    _check_rule_names(document, [*rules.row_rules, *rules.table_rules], described)
+    references = read_references(document, _TABLE, table, [column.name for column in described])
+    _check_rule_names(document, [*rules.row_rules, *rules.table_rules, *references], described)
     freshness = _freshness_seconds(document, model)
     document.raise_problems()
     general = model.description.purpose if model.description else None
@@ -51,6 +53,7 @@ def read_contract(path: Path) -> Contract:
         columns=tuple(described),
         row_rules=tuple(rules.row_rules),
         table_rules=tuple(rules.table_rules),
+        references=tuple(references),
         owner=_owner(model),
         domain=model.domain,
         description="\n".join(text.strip() for text in (table.description or general, *notes) if text),
@@ -114,7 +117,7 @@ def _derived_rules(table: SchemaObject, columns: list[Column]) -> Iterator[Table
             yield TableRule(f"{column.name}_unique", query, nothing, dimension="uniqueness", column=column.name, line=column.line)
 
 
-def _check_rule_names(document: Document, rules: list[RowRule | TableRule], columns: list[Column]) -> None:
+def _check_rule_names(document: Document, rules: list[RowRule | TableRule | Reference], columns: list[Column]) -> None:
     # The platform's own checks of the table and of each column have names as well.
     own = (f"{column.name}_{check}".lower() for column in columns for check in ("type", "expression", "required"))
     counts = Counter([*(rule.id.lower() for rule in rules), "decoding", "pandera", *own])

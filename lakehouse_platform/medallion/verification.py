@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lakehouse_platform.contracts.model import Reference
 from lakehouse_platform.contracts.reading import KEY_RULE
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.engine.duckdb import Session
@@ -16,6 +17,7 @@ from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.quality.table_rules import measure
 from lakehouse_platform.quality.validation import ROWS_AT_ONCE, validate
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.references import referenced_table
 
 VALIDATION = "pandera"
 
@@ -47,6 +49,8 @@ def verify(lakehouse: Lakehouse, table: Table, partitions: Collection[str] | Non
             measured = measure(session, table.contract, rule, "touched" if rule.id == KEY_RULE else "whole")
             must = f"{rule.bound.operator} {' and '.join(f'{operand:g}' for operand in rule.bound.operands)}"
             yield Verdict(rule.id, measured.passed, {"measured": "nothing" if measured.value is None else measured.value, "must": must})
+        for reference in table.contract.references:
+            yield _reference_verdict(lakehouse, session, table, reference)
         yield _validation(session, table)
 
 
@@ -63,6 +67,27 @@ def _row_verdicts(session: Session, table: Table) -> Iterator[Verdict]:
         failing = f"coalesce(TRY(struct_pack(v := coalesce(({expression_to_duckdb(rule.failing, types)}), FALSE))).v, TRUE)"
         count, rows = session.row(f"SELECT count(*) FILTER (WHERE {failing}), count(*) FROM touched")
         yield Verdict(rule.id, count == 0, {"failing_rows": count, "rows": rows})
+
+
+def _reference_verdict(lakehouse: Lakehouse, session: Session, table: Table, reference: Reference) -> Verdict:
+    """Rows that refer to what the other table, as it is now, does not have; all that refer to a table that is not there yet."""
+    other = referenced_table(lakehouse.project.tables, table, reference)
+    assert other is not None
+    referring = " AND ".join(f"{quote(name)} IS NOT NULL" for name in reference.columns)
+    missing = f"SELECT * FROM touched WHERE {referring}"
+    snapshot = lakehouse.snapshot(other.name)
+    if snapshot is not None:
+        targets = ", ".join(quote(name) for name in reference.targets)
+        pairs = zip(reference.columns, reference.targets, strict=True)
+        equal = " AND ".join(f"referring.{quote(own)} = referred.{quote(target)}" for own, target in pairs)
+        missing = f"SELECT * FROM ({missing}) AS referring ANTI JOIN (SELECT {targets} FROM ({snapshot_scan(snapshot)})) AS referred ON {equal}"
+    names = ", ".join(quote(name) for name in reference.columns)
+    rows, values = session.row(f"SELECT count(*), count(DISTINCT struct_pack({_packed(reference)})) FROM (SELECT {names} FROM ({missing}))")
+    return Verdict(reference.id, rows == 0, {"failing_rows": rows, "missing_values": values, "refers_to": other.name})
+
+
+def _packed(reference: Reference) -> str:
+    return ", ".join(f"{quote(name)} := {quote(name)}" for name in reference.columns)
 
 
 def _validation(session: Session, table: Table) -> Verdict:

@@ -54,8 +54,12 @@ def checks_of(table: Table) -> tuple[Check, ...]:
         for rule in table.contract.row_rules
     ]
     whole = [Check(rule.id, rule.description or rule.query, rule.severity) for rule in table.contract.table_rules]
+    references = [
+        Check(reference.id, f"{', '.join(reference.columns)} stand in {reference.table}", reference.severity)
+        for reference in table.contract.references
+    ]
     validation = Check(VALIDATION, "the committed partitions satisfy the contract, judged by a pandera schema derived from it")
-    return (*_column_checks(table), *rules, *whole, validation)
+    return (*_column_checks(table), *rules, *whole, *references, validation)
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:

@@ -14,6 +14,7 @@ from lakehouse_platform.tables.checks import Upstream, build_table, read_draft
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.documents import Document, read_documents
 from lakehouse_platform.tables.draft import Draft
+from lakehouse_platform.tables.references import reference_problems
 from lakehouse_platform.tables.sources import build_source
 
 
@@ -60,6 +61,9 @@ def load_project(defs_root: Path) -> Project:
     problems += cycle_problems
     with memory_session() as session:
         tables = _build_all(session, [drafts[name] for name in order], Upstream(sources, {}), broken, problems)
+    if not broken:
+        # What a broken table's columns are is not known, and its name may be what is referred to.
+        problems += reference_problems(tables)
     if problems:
         raise ProjectError(sorted(set(problems), key=lambda problem: (str(problem.path), problem.line)))
     return Project(defs_root, sources, tables)
