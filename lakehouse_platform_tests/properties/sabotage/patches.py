@@ -13,7 +13,7 @@ from typing import Any
 from pytest import MonkeyPatch
 
 from lakehouse_platform.engine.spelling import duckdb_type
-from lakehouse_platform.medallion import affected, changes, contested, dimension, gold, keys, silver, silver_batch
+from lakehouse_platform.medallion import affected, changes, contested, dimension, gold, keys, silver, silver_batch, silver_write
 from lakehouse_platform.quality import judging
 
 Patch = Callable[[MonkeyPatch], None]
@@ -91,7 +91,7 @@ def how_a_null_came_is_not_told(patch: MonkeyPatch) -> None:
 @breaks(10)
 def a_correction_counts_as_a_new_key(patch: MonkeyPatch) -> None:
     """A row that displaces another of its key is booked as accepted."""
-    change_result(patch, silver, "settle", lambda settled: replace(settled, new_keys=settled.winners))
+    change_result(patch, silver_write, "settle", lambda settled: replace(settled, new_keys=settled.winners))
 
 
 @breaks(11)
