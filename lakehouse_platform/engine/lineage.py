@@ -232,6 +232,33 @@ def _first(select: exp.Select) -> exp.Expr:
     return next(_relations(select))
 
 
+def grouped_outputs(query: Query) -> tuple[str, ...] | None:
+    """The output columns that the outermost SELECT groups by; None where it does not group, or groups by what is no output."""
+    tree = query.tree
+    group = tree.args.get("group") if isinstance(tree, exp.Select) else None
+    if group is None or any(group.args.get(name) for name in ("grouping_sets", "cube", "rollup")):
+        return None
+    if group.args.get("all"):
+        return tuple(item.alias_or_name for item in tree.selects if not any(_spans_rows(node) for node in item.walk()))
+    found = [_grouped(tree, node) for node in group.expressions]
+    names = tuple(name for name in found if name is not None)
+    return names if len(names) == len(found) else None
+
+
+def _grouped(tree: exp.Query, node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Literal) and node.is_int:
+        return tree.selects[int(node.name) - 1].alias_or_name if 0 < int(node.name) <= len(tree.selects) else None
+    for projection in tree.selects:
+        expression = projection.unalias()
+        is_name = isinstance(node, exp.Column) and len(node.parts) == 1 and projection.alias_or_name.lower() == node.name.lower()
+        is_column = isinstance(node, exp.Column) and isinstance(expression, exp.Column) and node.name.lower() == expression.name.lower()
+        if is_column and node.table and expression.table and node.table.lower() != expression.table.lower():
+            continue
+        if is_name or is_column or node.sql(dialect=SparkSql).lower() == expression.sql(dialect=SparkSql).lower():
+            return projection.alias_or_name
+    return None
+
+
 def lookup_joins(query: Query) -> tuple[LookupJoin, ...]:
     """How each input other than the driving one is joined to it, once for every place where it is read."""
     driving = driving_table(query.tree)

@@ -50,10 +50,18 @@ def row_query(query: Query, metadata: Mapping[str, ColumnType]) -> RowQuery:
     fields: dict[str, None] = {}
     context = Context(query, LANGUAGE, Scope((Source(None, metadata),), fields=fields))
     terms: dict[str, Term] = {}
+    kept, where = None, tree.args.get("where")
     for projection in tree.selects:
-        terms[projection.alias_or_name] = context.term(projection.unalias())
-    where = tree.args.get("where")
-    kept = condition(context, where.this) if where is not None else None
+        try:
+            terms[projection.alias_or_name] = context.term(projection.unalias())
+        except ProjectError as error:
+            problems += error.problems
+    try:
+        kept = condition(context, where.this) if where is not None else None
+    except ProjectError as error:
+        problems += error.problems
+    if problems:
+        raise ProjectError(problems)
     return RowQuery(
         outputs={name: term.sql for name, term in terms.items()},
         types={name: term.type for name, term in terms.items()},

@@ -17,6 +17,7 @@ from lakehouse_platform.engine.operators import cast_to, condition
 from lakehouse_platform.engine.query import SparkSql
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.terms import Context, Rule, Scope, Source, Term, column_of
+from lakehouse_platform.problems import Problem, ProjectError
 
 Columns = Mapping[str, ColumnType]
 _UNSUPPORTED = ("connect", "match", "prewhere", "cluster", "distribute", "sort", "pivots", "sample", "settings", "format", "into", "locks", "kind")
@@ -185,17 +186,29 @@ class _Select:
 
     def _projections(self) -> list[_Projection]:
         found: list[_Projection] = []
+        problems: list[Problem] = []
+        broken: set[str] = set()
         for node in self._tree.expressions:
-            if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
-                found += self._starred(node)
-                continue
-            aliases = {projection.name.lower(): projection.term for projection in found}
-            context = replace(self._context, scope=replace(self._context.scope, aliases=aliases))
-            term = context.term(node.unalias())
-            if term.type.name.startswith("interval"):
-                context.refuse(node, "a column that is an INTERVAL", "give it as a number")
-            found.append(_Projection(node.alias_or_name or node.sql(dialect=SparkSql), term))
+            if any(column.name.lower() in broken for column in node.find_all(exp.Column)):
+                continue  # it may be made from a column that is a mistake already
+            try:
+                found += self._projected(node, found)
+            except ProjectError as error:
+                problems += error.problems
+                broken.add(node.alias_or_name.lower())
+        if problems:
+            raise ProjectError(problems)
         return found
+
+    def _projected(self, node: exp.Expr, before: list[_Projection]) -> list[_Projection]:
+        if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
+            return self._starred(node)
+        aliases = {projection.name.lower(): projection.term for projection in before}
+        context = replace(self._context, scope=replace(self._context.scope, aliases=aliases))
+        term = context.term(node.unalias())
+        if term.type.name.startswith("interval"):
+            context.refuse(node, "a column that is an INTERVAL", "give it as a number")
+        return [_Projection(node.alias_or_name or node.sql(dialect=SparkSql), term)]
 
     def _starred(self, node: exp.Expr) -> list[_Projection]:
         star = node.this if isinstance(node, exp.Column) else node
