@@ -1,23 +1,30 @@
 """A data lakehouse run by Dagster: a table is a contract, a query and a place in the asset graph.
 
-`Table` and `Source` are the components that a defs.yaml names; they are imported when asked for, so that whoever needs no Dagster does not load it.
+`Table` and `Source` are the components that a defs.yaml names; `table` and `source` declare the same in a project's tables.py. The functions run
+a table's step from a notebook or a script. Each is imported when asked for, so that whoever needs no Dagster does not load it.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lakehouse_platform.orchestration.components import Source, Table
+    from lakehouse_platform.tables.declared import source, table
 
-__all__ = ["Source", "Table"]
+_HOMES = {
+    "Source": "orchestration.components",
+    "Table": "orchestration.components",
+    "source": "tables.declared",
+    "table": "tables.declared",
+}
+__all__ = ["Source", "Table", "source", "table"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from lakehouse_platform.orchestration import components  # noqa: PLC0415
-
-        return getattr(components, name)
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -66,7 +66,10 @@ class Document:
 
 
 def read_document(path: Path, text: str | None = None) -> tuple[Document, OpenDataContractStandard]:
-    """Read a file, or the text that stands for it, into the standard's model. Parts that the model refuses are noted as mistakes and left out, so that the rest can be judged."""
+    """Read a file, or the text that stands for it, into the standard's model.
+
+    Parts that the model refuses are noted as mistakes and left out, so that the rest can be judged.
+    """
     document, values = _open(path, text)
     _note_unknown_names(document, OpenDataContractStandard, values, ())
     try:

@@ -72,9 +72,12 @@ class Query:
         raise ProjectError([Problem(self.path, self.line_of(node), message, mend)])
 
 
-def parse_query(text: str, path: Path) -> Query:
-    """Read the one SELECT of a table. Raises ProjectError with file, line and mend of every mistake in its shape."""
-    query = parse_select(text, path)
+def parse_query(text: str, path: Path, first_line: int = 1) -> Query:
+    """Read the one SELECT of a table; `first_line` is where the text begins in its file.
+
+    Raises ProjectError with file, line and mend of every mistake in its shape.
+    """
+    query = parse_select(text, path, first_line)
     problems = list(_shape_problems(query))
     if problems:
         raise ProjectError(problems)

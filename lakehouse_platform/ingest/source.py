@@ -15,9 +15,21 @@ class Files(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(description="Path below the landing folder, with * and {name}, such as sensors/{group}/{sensor_id}.csv")
-    format: Literal["csv", "json"] = Field(description="csv with a header record, or JSON lines; .gz is unpacked")
+    format: Literal["csv", "json", "documents", "parquet"] = Field(
+        description="csv with a header record, json with a record a line, documents of one JSON object or array each, or parquet"
+    )
     encoding: Literal["utf-8", "cp1252", "latin-1"] = Field(default="utf-8", description="How bytes become text")
     on_change: Literal["fail", "replace", "append"] = Field(default="fail", description="When content inside a record already taken changes")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a file is one piece, complete or broken, so that a longer one is another; else it is lines, to which more may be added."""
+        return self.format in ("documents", "parquet")
+
+    @property
+    def holds_json(self) -> bool:
+        """Whether a bronze record of these files is JSON text."""
+        return self.format != "csv"
 
 
 class SourceAttributes(BaseModel):
@@ -34,13 +46,22 @@ class SourceAttributes(BaseModel):
 
 @dataclass(frozen=True)
 class Source:
-    """A bronze table and where its records come from; `path_columns` are the columns that its path's `{name}`s fill."""
+    """A bronze table and where its records come from; `path_columns` are the columns that its path's `{name}`s fill.
+
+    `declared_in` is the Python file that declares it, None for a folder with a defs.yaml.
+    """
 
     attributes: SourceAttributes
     folder: Path
     path_columns: tuple[str, ...] = ()
+    declared_in: Path | None = None
 
     @property
     def name(self) -> str:
         """Layer and name, `bronze/…`."""
         return self.attributes.table
+
+    @property
+    def defs_path(self) -> Path:
+        """The file that says all this."""
+        return self.declared_in or self.folder / "defs.yaml"

@@ -39,7 +39,7 @@ def refusal(session: Session, source: Source, snapshot: Snapshot, changed: Conte
     record = f"record {row}" if row is not None else "the header, or what follows the last record,"
     return FileRefused(
         f"{changed.file.source_file}: {record} was taken already and is not what it was. Mend: land corrections under a new name, "
-        f"or say `on_change: replace` or `on_change: append` in {source.folder / 'defs.yaml'}"
+        f"or say `on_change: replace` or `on_change: append` in {source.defs_path}"
     )
 
 

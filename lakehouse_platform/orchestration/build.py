@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
 
+from lakehouse_platform.orchestration.assets import definitions_of
 from lakehouse_platform.orchestration.automation import automation_sensor
 from lakehouse_platform.orchestration.jobs import increment_job
 from lakehouse_platform.orchestration.resources import Listener, resources
 from lakehouse_platform.orchestration.sensors import file_sensor
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.project import Project, load_project
-
-USER_MODULE = "lakehouse_project_defs"
+from lakehouse_platform.tables.python_files import defs_package
 
 
 def build_definitions(settings: Settings, listener: Listener | None = None) -> dg.Definitions:
@@ -37,7 +35,7 @@ def build_definitions(settings: Settings, listener: Listener | None = None) -> d
         # Dagster warns of its own use of its beta and preview classes, at each load.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.Definitions.merge(tree.build_defs(), platform)
+        return dg.Definitions.merge(tree.build_defs(), *(definitions_of(project, name) for name in project.declared), platform)
 
 
 def project_of(settings: Settings) -> Project:
@@ -52,14 +50,4 @@ def project_at(defs_root: Path) -> Project:
 
 
 def _defs_module(settings: Settings) -> ModuleType:
-    # A user's defs are made a package without being installed, so that Python files in them load, and may import each other.
-    if settings.project is None:
-        return import_module("lakehouse_platform.defs")
-    root = settings.defs_root
-    spec = spec_from_loader(USER_MODULE, loader=None, is_package=True)
-    if spec is None or spec.submodule_search_locations is None:
-        raise ImportError(f"{root} cannot be made a package")
-    spec.submodule_search_locations.append(str(root))
-    module = module_from_spec(spec)
-    sys.modules[USER_MODULE] = module
-    return module
+    return import_module("lakehouse_platform.defs") if settings.project is None else defs_package(settings.defs_root)

@@ -1,4 +1,7 @@
-"""Reads the defs.yaml files below a folder into attributes, with the line of each mistake. Not here: contracts and queries."""
+"""Reads the defs.yaml files below a folder, and what its Python files declare, into attributes, with the line of each mistake.
+
+Not here: contracts and queries.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from pydantic import ValidationError
 from lakehouse_platform.ingest.source import SourceAttributes
 from lakehouse_platform.problems import Problem
 from lakehouse_platform.tables.attributes import TableAttributes
+from lakehouse_platform.tables.declared import Declared
+from lakehouse_platform.tables.python_files import read_declared
 
 TABLE_TYPE, SOURCE_TYPE = "lakehouse_platform.Table", "lakehouse_platform.Source"
 _TABLE_FILES = ("contract.yaml", "transform.sql")
@@ -21,15 +26,21 @@ _MODELS: dict[str, type[TableAttributes] | type[SourceAttributes]] = {TABLE_TYPE
 
 @dataclass(frozen=True)
 class Document:
-    """One defs.yaml of a table or a source; `line` is where its attributes begin."""
+    """One defs.yaml of a table or a source, or one call in a Python file; `line` is where its attributes begin."""
 
     path: Path
     line: int
     attributes: TableAttributes | SourceAttributes
+    declared: Declared | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The table's folder; for one that Python declares, `<layer>_<table>` beside the file, which need not be there."""
+        return self.path.parent if self.declared is None else self.path.parent / self.attributes.table.replace("/", "_")
 
 
 def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
-    """Every table and source below a folder, and every mistake in their defs.yaml; files of other component types are passed over."""
+    """Every table and source below a folder, and every mistake in what their attributes say; files of other component types are passed over."""
     documents: list[Document] = []
     problems: list[Problem] = []
     folders = sorted({path.parent for name in _TABLE_FILES for path in defs_root.rglob(name)})
@@ -43,7 +54,23 @@ def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
             found = _document(path, node, problems)
             if found is not None:
                 documents.append(found)
+    calls, mistakes = read_declared(defs_root)
+    problems += mistakes
+    documents += [found for declared in calls if (found := _called(declared, problems)) is not None]
     return documents, problems
+
+
+def _called(declared: Declared, problems: list[Problem]) -> Document | None:
+    kind = SOURCE_TYPE if declared.query is None else TABLE_TYPE
+    try:
+        return Document(declared.path, declared.line, _MODELS[kind].model_validate(declared.attributes), declared)
+    except ValidationError as error:
+        for mistake in error.errors():
+            location = [str(part) for part in mistake["loc"]]
+            line = declared.line_of(location[0] if location else "")
+            mend = _mend(kind, location, mistake["type"]).replace("under attributes", "to the call")
+            problems.append(Problem(declared.path, line, f"{'.'.join(location)}: {mistake['msg']}", mend))
+        return None
 
 
 def _mappings(path: Path, problems: list[Problem]) -> Iterator[yaml.MappingNode]:

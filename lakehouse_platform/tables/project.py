@@ -10,21 +10,25 @@ from pathlib import Path
 from lakehouse_platform.engine.duckdb import Session, memory_session
 from lakehouse_platform.ingest.source import Source, SourceAttributes
 from lakehouse_platform.problems import Problem, ProjectError
-from lakehouse_platform.tables.checks import Upstream, build_table, read_draft
+from lakehouse_platform.tables.checks import Upstream, build_table
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.documents import Document, read_documents
-from lakehouse_platform.tables.draft import Draft
+from lakehouse_platform.tables.draft import Draft, read_draft
 from lakehouse_platform.tables.references import reference_problems
 from lakehouse_platform.tables.sources import build_source
 
 
 @dataclass(frozen=True)
 class Project:
-    """The sources and tables below one defs folder; `tables` stand in an order in which every input comes before its readers."""
+    """The sources and tables below one defs folder; `tables` stand in an order in which every input comes before its readers.
+
+    `declared` names those that Python files declare: no defs.yaml loads them.
+    """
 
     root: Path
     sources: Mapping[str, Source]
     tables: Mapping[str, Table]
+    declared: tuple[str, ...] = ()
 
     def downstream(self, name: str) -> tuple[str, ...]:
         """All tables that a source or table feeds, directly or not, each after its inputs."""
@@ -51,7 +55,7 @@ def load_project(defs_root: Path) -> Project:
     for document in documents:
         try:
             if isinstance(document.attributes, SourceAttributes):
-                sources[document.attributes.table] = build_source(document.path.parent, document.attributes)
+                sources[document.attributes.table] = build_source(document, document.attributes)
             else:
                 drafts[document.attributes.table] = read_draft(document, document.attributes)
         except ProjectError as error:
@@ -66,7 +70,7 @@ def load_project(defs_root: Path) -> Project:
         problems += reference_problems(tables)
     if problems:
         raise ProjectError(sorted(set(problems), key=lambda problem: (str(problem.path), problem.line)))
-    return Project(defs_root, sources, tables)
+    return Project(defs_root, sources, tables, tuple(document.attributes.table for document in documents if document.declared is not None))
 
 
 def _build_all(session: Session, drafts: Iterable[Draft], upstream: Upstream, broken: set[str], problems: list[Problem]) -> dict[str, Table]:
