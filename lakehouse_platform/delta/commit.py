@@ -13,7 +13,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction, create_table_with_add_actions
 
 from lakehouse_platform.contracts.types import DATE
-from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile, same_columns
 from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.delta.statistics import statistics_json
 from lakehouse_platform.problems import LakehouseError
@@ -78,17 +78,29 @@ def commit(
     transactions: Mapping[str, int] | None = None,
     metadata: Mapping[str, Any] | None = None,
     unbounded: Collection[str] = (),
+    columns: Sequence[Field] | None = None,
 ) -> int:
     """Commit files as the version that follows the snapshot, all or nothing, and give back that version.
 
+    `columns` are the table's columns from this commit on, where they are others than before: then all of its files must go in it.
     Raises CommitConflict when any other commit came after the snapshot, also a blind append. A commit without files works.
     """
-    actions: list[AddAction | RemoveAction] = [*_add_actions(added, snapshot.columns, unbounded), *(_remove_action(file) for file in removed)]
+    changed = columns if columns is not None and not same_columns(columns, snapshot.columns) else None
+    if changed is not None:
+        _refuse_partition_types(changed, snapshot.partition_columns)
+        if {file.path for file in removed} != {file.path for file in snapshot.files}:
+            raise LakehouseError(f"{snapshot.location}: files of other columns would stay; columns change only where the whole table is written anew")
+    # Overwriting is delta-rs's only way to write another schema and files in one commit. It removes all files of the snapshot itself.
+    going = removed if changed is None else ()
+    actions: list[AddAction | RemoveAction] = [
+        *_add_actions(added, changed or snapshot.columns, unbounded),
+        *(_remove_action(file) for file in going),
+    ]
     try:
         snapshot.handle.create_write_transaction(
             actions,
-            mode="append",
-            schema=snapshot.handle.schema(),
+            mode="append" if changed is None else "overwrite",
+            schema=snapshot.handle.schema() if changed is None else delta_schema(changed),
             partition_by=list(snapshot.partition_columns),
             commit_properties=_properties(transactions, metadata),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,11 @@ class Field:
     name: str
     type: ColumnType
     nullable: bool = True
+
+
+def same_columns(some: Sequence[Field], others: Sequence[Field]) -> bool:
+    """Whether a table of some columns is one of the others, too: their order is of no account."""
+    return {(field.name, field.type, field.nullable) for field in some} == {(field.name, field.type, field.nullable) for field in others}
 
 
 @dataclass(frozen=True)

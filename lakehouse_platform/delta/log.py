@@ -43,9 +43,9 @@ class FileChanges:
     removed: tuple[DataFile, ...]
 
 
-def commits(location: str, after: int = -1) -> Iterator[Commit]:
-    """The commits that the log still has after a version, oldest first."""
-    for version, path in sorted(_commit_paths(location).items()):
+def commits(location: str, after: int = -1, *, newest_first: bool = False) -> Iterator[Commit]:
+    """The commits that the log still has after a version, oldest first or newest first."""
+    for version, path in sorted(_commit_paths(location).items(), reverse=newest_first):
         if version > after:
             yield _commit(version, _actions(path))
 
@@ -62,7 +62,8 @@ def identity_of(location: str) -> str | None:
 def changes_between(location: str, from_version: int, to_version: int) -> FileChanges:
     """What the commits after `from_version` (-1: the start) up to `to_version` changed in the table's rows, net.
 
-    Where a commit is missing, the difference of the two versions' files. Raises HistoryGone where that fails too, or where a restore lies between.
+    Where a commit is missing, the difference of the two versions' files. Raises HistoryGone where that fails too, or where a restore or other columns
+    lie between.
     """
     snapshot = _snapshot(location, to_version)
     paths = _commit_paths(location)
@@ -75,6 +76,8 @@ def changes_between(location: str, from_version: int, to_version: int) -> FileCh
         actions = _actions(paths[version])
         if _commit(version, actions).operation == "RESTORE":
             raise HistoryGone(f"{location}: version {version} restored an earlier one, so the commits around it do not tell what changed")
+        if from_version >= 0 and any("metaData" in action for action in actions):
+            _refuse_other_columns(_snapshot(location, from_version), snapshot)
         _apply(actions, snapshot, added, removed)
     return _readable(FileChanges(tuple(added.values()), tuple(removed.values())), snapshot)
 
@@ -94,7 +97,15 @@ def _data_file(location: str, action: _Action, columns: tuple[Field, ...]) -> Da
     return DataFile(path, uri_of(location, path), action.get("partitionValues") or {}, action.get("size") or 0, rows, minimums, maximums, null_counts)
 
 
+def _refuse_other_columns(before: Snapshot, after: Snapshot) -> None:
+    """Rows before and after can be compared only where they have the same columns."""
+    old, new = ({(field.name, field.type) for field in snapshot.columns} for snapshot in (before, after))
+    if old != new:
+        raise HistoryGone(f"{after.location} got other columns after version {before.version}")
+
+
 def _difference(before: Snapshot, after: Snapshot) -> FileChanges:
+    _refuse_other_columns(before, after)
     old, new = ({file.path: file for file in snapshot.files} for snapshot in (before, after))
     added = tuple(file for path, file in new.items() if path not in old)
     return _readable(FileChanges(added, tuple(file for path, file in old.items() if path not in new)), after)

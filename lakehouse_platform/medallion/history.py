@@ -28,8 +28,15 @@ def versions_since(lakehouse: Lakehouse, table: str, version: int = -1) -> Itera
 
 def last_record(lakehouse: Lakehouse, table: str) -> CommitRecord | None:
     """The latest record in a table's log; None where no step has committed, or its commits are gone from the log."""
-    records = [version.record for version in versions_since(lakehouse, table) if version.record is not None]
-    return records[-1] if records else None
+    return next(records_backwards(lakehouse, table), None)
+
+
+def records_backwards(lakehouse: Lakehouse, table: str) -> Iterator[CommitRecord]:
+    """The records in a table's log, the latest first: who needs only some of them reads no more of the log."""
+    for entry in commits(lakehouse.location(table), newest_first=True):
+        record = record_of(entry.metadata)
+        if record is not None:
+            yield record
 
 
 def rebuilt_at(steps: Sequence[str]) -> int:

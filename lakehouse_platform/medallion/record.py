@@ -22,7 +22,7 @@ class CommitRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     table: str
-    step: Literal["ingest", "increment", "backfill", "rebuild"]
+    step: Literal["ingest", "increment", "backfill", "rebuild", "replay"]
     run_id: str
     batch_id: str
     code_version: str = ""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
-from lakehouse_platform.contracts.types import BIGINT, DOUBLE, STRING, TIMESTAMP
+from lakehouse_platform.contracts.types import BIGINT, DATE, DOUBLE, STRING, TIMESTAMP
 from lakehouse_platform.delta.commit import CommitConflict, commit, create_table
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.log import HistoryGone, changes_between, commits
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.problems import LakehouseError
 
 Write = Callable[..., list[WrittenFile]]
@@ -176,3 +179,57 @@ def test_a_table_is_stamped_and_can_be_configured(location: str) -> None:
         "delta.appendOnly": "true",
     }
     assert snapshot.columns == (Field("id", BIGINT, nullable=False),)
+
+
+WIDER = (Field("id", STRING), Field("note", STRING), Field("day", DATE))
+
+
+def rewritten(session: Session, table: Snapshot) -> list[WrittenFile]:
+    return session.write("SELECT '7' AS id, 'new' AS note, DATE '2024-01-03' AS day", table.location, ["day"])
+
+
+def test_a_table_gets_other_columns_with_its_new_files_in_one_commit(table: Snapshot, session: Session) -> None:
+    commit(table, transactions={"input:x": 4}, metadata={"lakehouse": {"step": "increment"}})
+    before = reopened(table.location)
+    changed = commit(before, added=rewritten(session, table), removed=before.files, columns=WIDER, metadata={"lakehouse": {"step": "rebuild"}})
+    after = reopened(table.location)
+    assert (changed, after.version, after.columns) == (2, 2, WIDER)
+    assert session.rows(f"SELECT * FROM ({snapshot_scan(after)})") == [("7", "new", date(2024, 1, 3))]
+    assert (after.table_id, after.configuration, after.transaction_version("input:x")) == (before.table_id, before.configuration, 4)
+    assert next(iter(commits(table.location, 1))).metadata == {"lakehouse": {"step": "rebuild"}}
+    with pytest.raises(HistoryGone, match="other columns"):
+        changes_between(table.location, 1, 2)
+    assert len(changes_between(table.location, -1, 2).added) == 1
+    assert session.rows(f"SELECT count(*) FROM ({snapshot_scan(reopened_at(table.location, 1))})") == [(3,)]
+
+
+def test_of_a_change_of_columns_and_another_commit_the_second_loses(table: Snapshot, session: Session, write: Write, ids: Ids) -> None:
+    other = reopened(table.location)
+    commit(other, added=write(4))
+    with pytest.raises(CommitConflict, match="is at version 1, not at 0"):
+        commit(table, added=rewritten(session, table), removed=table.files, columns=WIDER)
+    assert ids() == [1, 2, 3, 4]
+    now = reopened(table.location)
+    late = reopened(table.location)
+    commit(now, added=rewritten(session, table), removed=now.files, columns=WIDER)
+    with pytest.raises(CommitConflict):
+        commit(late, added=write(5))
+    assert reopened(table.location).columns == WIDER
+
+
+def test_columns_change_only_with_all_of_the_files(table: Snapshot, session: Session) -> None:
+    with pytest.raises(LakehouseError, match="files of other columns would stay"):
+        commit(table, added=rewritten(session, table), columns=WIDER)
+    assert reopened(table.location).version == 0
+
+
+def test_the_same_columns_in_another_order_are_no_change(table: Snapshot, write: Write, ids: Ids) -> None:
+    commit(table, added=write(4), columns=tuple(reversed(table.columns)))
+    assert ids() == [1, 2, 3, 4]
+    assert reopened(table.location).columns == table.columns
+
+
+def reopened_at(location: str, version: int) -> Snapshot:
+    snapshot = open_snapshot(location, version)
+    assert snapshot is not None
+    return snapshot

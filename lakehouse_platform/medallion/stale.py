@@ -1,0 +1,24 @@
+"""Whether a table still holds rows that another contract or query made: then it is stale, until it is rebuilt. Not here: the versions themselves."""
+
+from __future__ import annotations
+
+from lakehouse_platform.medallion.history import records_backwards
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.tables.definition import Table
+
+CODE_CHANGED = "its contract or query changed"
+
+
+def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
+    """Whether any commit since the last rebuild bears another code version; what recomputed single partitions or rows does not make it fresh.
+
+    Gold's increments recompute everything when the code changed, so that its last commit tells.
+    """
+    for record in records_backwards(lakehouse, table.name):
+        if record.step in ("backfill", "replay"):
+            continue
+        if record.code_version != table.code_version:
+            return True
+        if table.layer == "gold" or record.step == "rebuild":
+            return False
+    return False
