@@ -1,6 +1,7 @@
 """Silver's queries over bronze, row by row: which source fields they read, and each output as one expression over a row.
 
-Belongs here: what such a query may not do, and its outputs. Does not belong here: decoding the fields (ingest/), types (typing.py).
+Belongs here: what such a query may not do, and its outputs. Does not belong here: decoding the fields (ingest/), types (typing.py), what its
+joins may look up (row_lookups.py).
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from sqlglot import exp
 
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine.operators import condition
-from lakehouse_platform.engine.query import Query, SparkSql
+from lakehouse_platform.engine.query import Query, SparkSql, table_name
+from lakehouse_platform.engine.row_lookups import Lookup, Schemas, checked, lookup_joins, lookup_problems, read_lookup
 from lakehouse_platform.engine.terms import Context, Scope, Source, Term
 from lakehouse_platform.engine.transpile import LANGUAGE
 from lakehouse_platform.problems import Problem, ProjectError
 
 _ROW_ONLY = "a query over bronze maps one record to one row; do this in a gold table"
 _CLAUSES = {
-    "with_": "WITH", "joins": "JOIN", "laterals": "LATERAL VIEW", "group": "GROUP BY", "having": "HAVING", "qualify": "QUALIFY",
+    "with_": "WITH", "laterals": "LATERAL VIEW", "group": "GROUP BY", "having": "HAVING", "qualify": "QUALIFY",
     "distinct": "DISTINCT", "order": "ORDER BY", "limit": "LIMIT", "offset": "OFFSET",
 }  # fmt: skip
 
@@ -29,7 +31,8 @@ class RowQuery:
     """DuckDB expressions over the columns of a decoded bronze row.
 
     `fields` are the source fields that it reads, spelt as in the query, each a VARCHAR column; `can_fail` names the outputs that raise
-    on some row, `texts` how the query spells each. A row for which `where` is not true is filtered.
+    on some row, `texts` how the query spells each. A row for which `where` is not true is filtered. The columns of a lookup stand in a
+    struct column of its alias.
     """
 
     outputs: Mapping[str, str]
@@ -39,16 +42,27 @@ class RowQuery:
     where: str | None
     where_can_fail: bool
     fields: tuple[str, ...]
+    lookups: tuple[Lookup, ...] = ()
 
 
-def row_query(query: Query, metadata: Mapping[str, ColumnType]) -> RowQuery:
-    """Read a query over one bronze table. Names that are no column of `metadata` are source fields. Raises ProjectError."""
+def row_query(query: Query, metadata: Mapping[str, ColumnType], lookups: Schemas | None = None) -> RowQuery:
+    """Read a query over one bronze table. Names that are no column of `metadata` are source fields. Raises ProjectError.
+
+    `lookups` are the columns of the other tables that it may join.
+    """
+    schemas = lookups or {}
     problems = list(_problems(query))
     if problems:
         raise ProjectError(problems)
     tree = _unqualified(query.tree)
+    problems = list(lookup_problems(query, tree, schemas))
+    if problems:
+        raise ProjectError(problems)
     fields: dict[str, None] = {}
-    context = Context(query, LANGUAGE, Scope((Source(None, metadata),), fields=fields))
+    joins = lookup_joins(tree)
+    sources = [Source(table.alias_or_name, schemas[table_name(table)]) for table in (join.this for join in joins)]
+    context = Context(query, LANGUAGE, Scope((Source(None, metadata), *sources), fields=fields))
+    looked_up = tuple(read_lookup(context, join, schemas) for join in joins)
     terms: dict[str, Term] = {}
     kept, where = None, tree.args.get("where")
     for projection in tree.selects:
@@ -57,7 +71,7 @@ def row_query(query: Query, metadata: Mapping[str, ColumnType]) -> RowQuery:
         except ProjectError as error:
             problems += error.problems
     try:
-        kept = condition(context, where.this) if where is not None else None
+        kept = checked(looked_up, condition(context, where.this) if where is not None else None)
     except ProjectError as error:
         problems += error.problems
     if problems:
@@ -70,6 +84,7 @@ def row_query(query: Query, metadata: Mapping[str, ColumnType]) -> RowQuery:
         where=kept.sql if kept is not None else None,
         where_can_fail=kept is not None and kept.can_fail,
         fields=tuple(fields),
+        lookups=looked_up,
     )
 
 

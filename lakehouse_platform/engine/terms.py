@@ -64,7 +64,8 @@ class Scope:
         if (parameter := self.parameters.get(name.lower())) is not None:
             return [parameter]
         if self.fields is not None:
-            return [term for source in self.sources if name in source.columns for term in column_of(source, name)]
+            # A bare name is of the record; what is looked up is told by its table's name.
+            return [term for source in self.sources if source.alias is None and name in source.columns for term in column_of(source, name)]
         found = [term for source in self.sources if name.lower() not in source.hidden for term in column_of(source, name)]
         if not found and (alias := self.aliases.get(name.lower())) is not None:
             return [alias]

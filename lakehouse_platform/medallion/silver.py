@@ -5,7 +5,7 @@ Not here: judging and writing a batch (silver_write.py), change events (silver_c
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from lakehouse_platform.delta.commit import commit
@@ -15,6 +15,7 @@ from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, batch_identity, increment_of
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.lookups import count_misses, lookup_changes, with_lookups
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_backfill import recompute
@@ -42,22 +43,22 @@ def refresh(lakehouse: Lakehouse, table_name: str, *, run_id: str, partitions: C
 
 
 def _increment(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> StepResult:
-    source = lakehouse.project.sources[table.inputs[0]]
     quarantine = open_quarantine(lakehouse.location(quarantine_name(table.name)))
     target = ensure_table(lakehouse, table)
-    change = _additions_only(increment_of(lakehouse, target, source.name))
+    lookups = tuple(lookup_changes(lakehouse, table, target))
+    change = with_lookups(session, table, _additions_only(increment_of(lakehouse, target, table.inputs[0])), lookups)
     if change.kind == "none":
         return StepResult(table.name, target.version)
-    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change)
-    batch = open_batch(table, source)
+    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, lookups)
+    batch = open_batch(lakehouse, session, table, lookups)
     assert change.upstream is not None
     session.view("bronze_rows", scan(change.upstream.columns, change.upstream.partition_columns, change.added))
     if table.refresh is Refresh.SCD1:
         return refresh_changes(run, batch)
-    batch_id = batch_identity(table, [change])
+    batch_id = batch_identity(table, [change, *lookups])
     counted = write_batch(run, batch, live=() if change.kind == "all" else target.files, read=sum(file.rows or 0 for file in change.added))
     replace_batch(session, quarantine, batch_id, quarantined_rows(TURNED_AWAY, run_id, batch_id, batch.now))
-    return _commit(run, batch_id, counted)
+    return _commit(run, batch_id, counted, count_misses(session, batch.query.lookups, batch.lookup_rows("bronze_rows")))
 
 
 def _additions_only(change: InputChange) -> InputChange:
@@ -68,9 +69,10 @@ def _additions_only(change: InputChange) -> InputChange:
     return replace(change, kind="all", added=change.upstream.files, removed=(), reason=reason)
 
 
-def _commit(run: SilverRun, batch_id: str, counted: Counted) -> StepResult:
+def _commit(run: SilverRun, batch_id: str, counted: Counted, misses: Mapping[str, int]) -> StepResult:
     change, table = run.change, run.table
     accounts, removed = counted.accounts, counted.removed
+    opened = [change, *(lookup for lookup in run.lookups if lookup.upstream is not None)]
     if change.kind == "all":
         removed = run.target.files
         # A rebuild starts again from nothing: only what differs from the books is booked, so that their sum stays the table's state.
@@ -81,19 +83,20 @@ def _commit(run: SilverRun, batch_id: str, counted: Counted) -> StepResult:
         run_id=run.run_id,
         batch_id=batch_id,
         code_version=table.code_version,
-        inputs={table.inputs[0]: (change.from_version, change.to_version)},
+        inputs={each.input: (each.from_version, each.to_version) for each in opened},
         accounts=accounts,
         pass_rate=counted.accounts.pass_rate,
         partitions=partition_rows(table, run.target, counted.added, removed),
         rows=run.target.rows - sum(file.rows or 0 for file in removed) + sum(file.rows for file in counted.added),
         rules=counted.rules,
         rebuilt=change.reason,
+        notes={"lookup_misses": dict(misses)} if misses else {},
     )
     version = commit(
         run.target,
         added=counted.added,
         removed=removed,
-        transactions={change.cursor_id: change.to_version},
+        transactions={each.cursor_id: each.to_version for each in opened},
         metadata=record.as_metadata(),
         unbounded=unbounded_columns(table),
     )

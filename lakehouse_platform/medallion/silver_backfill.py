@@ -37,7 +37,7 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
     if cursor is not None and cursor != upstream.version:
         upstream = lakehouse.snapshot(table.inputs[0], cursor)
         assert upstream is not None
-    batch = open_batch(table, lakehouse.project.sources[table.inputs[0]])
+    batch = open_batch(lakehouse, session, table)
     session.view("bronze_rows", snapshot_scan(upstream))
     removed = tuple(file for file in target.files if file.partition_values[column] in partitions)
     added = tuple(session.write(_winners(batch, column, partitions), target.location, target.partition_columns))

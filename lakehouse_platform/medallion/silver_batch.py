@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lakehouse_platform.contracts.model import Column
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.engine.rows import RowQuery, row_query
+from lakehouse_platform.engine.row_lookups import looked_up
+from lakehouse_platform.engine.rows import RowQuery
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.ingest.bronze_columns import bronze_columns
 from lakehouse_platform.ingest.decode import decoded, missing_kind
 from lakehouse_platform.ingest.json_fields import exact_name
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.medallion.changes import InputChange
+from lakehouse_platform.medallion.decisions import Decided, decided
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.lookups import open_lookups
 from lakehouse_platform.quality.judging import judged, typed_rows, warning_counts
 from lakehouse_platform.quality.reasons import Judge, rule_ids
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.lookups import record_query
 from lakehouse_platform.tables.storage import mapped_columns
 
 # Kept beside the judged columns, under names that no contract's column can have.
@@ -31,11 +35,12 @@ _CARRIED = {
     "_source_position": "struct_pack(source := source_file, row := source_row)",
 }
 _CHANGE = {name: name for name in ("_operation", "_change_timestamp")}
+_BATCH = {"_batch_id": "batch_id"}
 
 
 @dataclass(frozen=True)
 class SilverRun:
-    """What one attempt stands on: snapshots taken in the protocol's order (quarantine first), and what changed upstream."""
+    """What one attempt stands on: snapshots taken in the protocol's order (quarantine first), and what changed upstream and in what is looked up."""
 
     lakehouse: Lakehouse
     session: Session
@@ -44,21 +49,27 @@ class SilverRun:
     quarantine: Snapshot
     target: Snapshot
     change: InputChange
+    lookups: tuple[InputChange, ...] = ()
 
 
 @dataclass(frozen=True)
 class SilverBatch:
-    """How a silver table reads its source; `now` is the processing time of the whole run."""
+    """How a silver table reads its source; `now` is the processing time of the whole run, `lookups` the relation of each table that it looks up.
+
+    `decided` is what holds for batches of bronze as a whole: of rejected ones no row is valid.
+    """
 
     table: Table
     source: Source
     query: RowQuery
     now: str
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    decided: Decided = field(default_factory=Decided)
 
     @property
     def has_changes(self) -> bool:
         """Whether the records are change events."""
-        return self.source.attributes.changes is not None
+        return self.source.attributes.has_events
 
     def judged(self, rows: str) -> str:
         """SQL of the rows of a bronze relation, typed and judged."""
@@ -70,6 +81,10 @@ class SilverBatch:
         columns = tuple(self.table.contract.column(name) for name in key)
         names = ", ".join(quote(name) for name in key)
         return f"SELECT {names}, _source_position FROM ({typed_rows(self._judge(columns), self._decoded(rows, columns))})"
+
+    def lookup_rows(self, rows: str) -> str:
+        """SQL of the rows of a bronze relation with what they look up, and nothing else that costs time."""
+        return self._decoded(rows, ())
 
     def rules(self) -> tuple[str, ...]:
         """Every rule that rows are counted by."""
@@ -84,7 +99,7 @@ class SilverBatch:
 
     def _decoded(self, rows: str, columns: tuple[Column, ...]) -> str:
         fields = self._fields(columns)
-        return decoded(self.source, rows, fields, self._decimals(columns, fields))
+        return looked_up(self.query.lookups, decoded(self.source, rows, fields, self._decimals(columns, fields)), self.lookups)
 
     def _judge(self, columns: tuple[Column, ...]) -> Judge:
         attributes = self.table.attributes
@@ -94,12 +109,13 @@ class SilverBatch:
             columns=columns,
             given_types={**self.table.output_types, **self._exact_types(columns)},
             processed_timestamp=self.now,
-            carried=_CARRIED | (_CHANGE if self.has_changes else {}),
+            carried=_CARRIED | (_CHANGE if self.has_changes else {}) | (_BATCH if self.decided.batches else {}),
             event_time=attributes.event_time,
             lateness_seconds=attributes.lateness_seconds,
             delete_operation="_operation" if self.has_changes else None,
             missing_kinds={column.name: kind for column in columns if (kind := self._missing_kind(column.name)) is not None},
             decimal_texts={name: quote(field) for name, field in self._decimal_fields(columns).items()},
+            rejected_batches=self.decided.rejected,
         )
 
     def _query_of_exact(self, columns: tuple[Column, ...]) -> RowQuery:
@@ -109,6 +125,7 @@ class SilverBatch:
 
     def _fields(self, columns: tuple[Column, ...]) -> tuple[str, ...]:
         expressions = [self.query.outputs[column.name] for column in columns] + [self.query.where or ""]
+        expressions += [value for lookup in self.query.lookups for value in lookup.keys.values()]
         return self._fields_in(" ".join(expressions))
 
     def _fields_in(self, expression: str) -> tuple[str, ...]:
@@ -125,7 +142,7 @@ class SilverBatch:
         return next((field for field in self.query.fields if self.query.outputs[output] == quote(field)), None)
 
     def _decimal_fields(self, columns: tuple[Column, ...]) -> dict[str, str]:
-        if self.source.attributes.files.format != "json":
+        if not self.source.attributes.files.holds_json:
             return {}
         bare = {column.name: self._bare_field(column.name) for column in columns if column.type.name == "decimal"}
         return {name: field for name, field in bare.items() if field is not None}
@@ -137,7 +154,10 @@ class SilverBatch:
         return {field: self.table.contract.column(name).type for name, field in self._decimal_fields(columns).items() if field in fields}
 
 
-def open_batch(table: Table, source: Source) -> SilverBatch:
-    """How a silver table reads its source, as of now."""
-    metadata = {field.name: field.type for field in bronze_columns(source)}
-    return SilverBatch(table, source, row_query(table.query, metadata), datetime.now(UTC).isoformat())
+def open_batch(lakehouse: Lakehouse, session: Session, table: Table, lookups: Sequence[InputChange] = ()) -> SilverBatch:
+    """How a silver table reads its source, what was decided about its batches, and what it looks up: as of `lookups`, or as of now."""
+    source = lakehouse.project.sources[table.inputs[0]]
+    metadata = {column.name: column.type for column in bronze_columns(source)}
+    query = record_query(table, metadata, lakehouse.project.tables)
+    opened = open_lookups(lakehouse, session, table, query.lookups, lookups)
+    return SilverBatch(table, source, query, datetime.now(UTC).isoformat(), opened, decided(lakehouse, session, table))

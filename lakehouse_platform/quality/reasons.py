@@ -13,6 +13,7 @@ from lakehouse_platform.engine.transpile import expression_to_duckdb
 
 REASON = struct(field=STRING, rule=STRING, message=STRING, source_text=STRING)
 REASONS = array(REASON)
+BATCH_REJECTED = "batch_rejected"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Judge:
 
     `carried` are further columns to keep, by name, as SQL over the decoded row. `delete_operation` names one that is 'd' on deletes: of
     those only the key is judged. Over the decoded row too, `missing_kinds` tells how a null came to be, `decimal_texts` a decimal's text.
+    `rejected_batches` maps the ids of bronze batches that a person rejected as a whole to why; with any, `_batch_id` must be carried.
     """
 
     contract: Contract
@@ -34,6 +36,7 @@ class Judge:
     delete_operation: str | None = None
     missing_kinds: Mapping[str, str] = field(default_factory=dict)
     decimal_texts: Mapping[str, str] = field(default_factory=dict)
+    rejected_batches: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def checks(self) -> int:
@@ -60,7 +63,8 @@ class Condition:
 
 def rule_ids(judge: Judge) -> tuple[str, ...]:
     """Every rule that rows are counted by: conditions that reject, and rules that warn."""
-    return (*(condition.rule for condition in conditions(judge)), *(rule.id for rule in judge.contract.warning_rules))
+    found = [*conditions(judge), *([turned_away] if (turned_away := batch_rejected(judge)) is not None else [])]
+    return (*(condition.rule for condition in found), *(rule.id for rule in judge.contract.warning_rules))
 
 
 def conditions(judge: Judge) -> list[Condition]:
@@ -86,16 +90,30 @@ def late(judge: Judge) -> Condition | None:
     return Condition(fails, "late", literal(judge.event_time), message, f"CAST({column} AS VARCHAR)")
 
 
+def batch_rejected(judge: Judge) -> Condition | None:
+    """The condition of a row whose whole batch a person rejected; None where there is no such batch. It counts only where nothing else does."""
+    if not judge.rejected_batches:
+        return None
+    batches = ", ".join(literal(batch) for batch in judge.rejected_batches)
+    whys = " ".join(f"WHEN {literal(batch)} THEN {literal(why)}" for batch, why in judge.rejected_batches.items())
+    message = f"('its batch was rejected: ' || CASE _batch_id {whys} END)"
+    return Condition(f"coalesce(_batch_id IN ({batches}), FALSE)", BATCH_REJECTED, "NULL::VARCHAR", message)
+
+
 def reasons(judge: Judge) -> str:
     """SQL of all reasons of a row, as a list."""
     undecoded = "struct_pack(field := NULL::VARCHAR, rule := _decode_failure, message := _decode_error, source_text := NULL::VARCHAR)"
     found: Sequence[Condition] = conditions(judge)
     if judge.query.where_can_fail:
-        found = [Condition("_where_failed", "where", "NULL::VARCHAR", literal("the query's WHERE fails on this row")), *found]
+        found = [Condition("_where_failed", "where", "NULL::VARCHAR", literal("the query's WHERE or ON fails on this row")), *found]
     if (bound := late(judge)) is not None:
         found = [*found, bound]
-    decoded = ", ".join(condition.reason for condition in found)
-    return f"CASE WHEN _decode_failure IS NOT NULL THEN [{undecoded}] ELSE list_filter([{decoded}], lambda reason: reason IS NOT NULL) END"
+    decoded = f"list_filter([{', '.join(condition.reason for condition in found)}], lambda reason: reason IS NOT NULL)"
+    if (turned_away := batch_rejected(judge)) is not None:
+        # Through a lambda, so that the conditions are computed once.
+        instead = f"CASE WHEN len(found) = 0 AND {turned_away.fails} THEN [{turned_away.reason}] ELSE found END"
+        decoded = f"list_transform([{decoded}], lambda found: {instead})[1]"
+    return f"CASE WHEN _decode_failure IS NOT NULL THEN [{undecoded}] ELSE {decoded} END"
 
 
 def _column_conditions(judge: Judge, column: Column) -> list[Condition]:

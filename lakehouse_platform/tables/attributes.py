@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from lakehouse_platform.tables.cron import checked_cron
+from lakehouse_platform.tables.periods import Unit
 
 
 class Refresh(StrEnum):
@@ -30,9 +34,47 @@ class Attributes(BaseModel):
 class Partitions(Attributes):
     """Partitions of the contract's partitioned column, from `start` on (and up to and with `end`, where there is one)."""
 
-    grain: Literal["day", "month"] = Field(description="A day, or a month where days would be too small to be files")
-    start: date = Field(description="First day of the first partition")
-    end: date | None = Field(default=None, description="Last day; without one, partitions go on to today")
+    grain: Unit = Field(description="hour, day, week (from its Monday) or month: as short as a partition can be and still fill a file")
+    start: date = Field(description="A day of the first partition")
+    end: date | None = Field(default=None, description="A day of the last partition; without one, partitions go on to now")
+
+
+def _known_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone: give a name such as Europe/Zurich")
+    return name
+
+
+class Cron(Attributes):
+    """Refreshed at its times and not in between."""
+
+    cron: Annotated[str, AfterValidator(checked_cron)] = Field(description="Five fields as in crontab: 0 6 * * * is every day at six")
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(default="UTC", description="Zone of these times, such as Europe/Zurich")
+
+
+class AfterRows(Attributes):
+    """Refreshed by the first increment that finds so many new rows in its inputs."""
+
+    after_rows: int = Field(gt=0, description="Rows that came to its inputs since it last read them")
+
+
+def _automation_kind(value: Any) -> str | None:
+    """Which of the forms of `automation` was meant; None for none of them."""
+    if isinstance(value, Cron) or (isinstance(value, dict) and "cron" in value):
+        return "cron"
+    if isinstance(value, AfterRows) or (isinstance(value, dict) and "after_rows" in value):
+        return "after_rows"
+    return "named" if value in ("on_change", "manual") else None
+
+
+Automation = Annotated[
+    Annotated[Literal["on_change", "manual"], Tag("named")] | Annotated[Cron, Tag("cron")] | Annotated[AfterRows, Tag("after_rows")],
+    Discriminator(
+        _automation_kind,
+        custom_error_type="automation",
+        custom_error_message='Input should be on_change, manual, {cron: "0 6 * * *", timezone: UTC} or {after_rows: 1000}',
+    ),
+]
 
 
 class TableAttributes(Attributes):
@@ -50,5 +92,9 @@ class TableAttributes(Attributes):
     key_scope: Literal["table", "partition"] = Field(default="table", description="Where a business key is unique")
     lateness_seconds: int | None = Field(default=None, gt=0, description="A row that arrived later than this after its event time is late")
     event_time: str | None = Field(default=None, description="The timestamp column that lateness is judged by")
+    lookup_changes: Literal["keep", "rebuild"] = Field(
+        default="keep", description="Silver: when a table that it looks up changes, rows keep what they looked up, or all is computed anew"
+    )
     unknown_row: bool = Field(default=False, description="SCD2: keep a row with key -1 for facts without a version")
+    automation: Automation = Field(default="on_change", description="When the table is refreshed by itself")
     engine: Literal["auto", "duckdb", "spark"] = Field(default="auto", description="What runs the query")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from lakehouse_platform.engine.lineage import driving_expression
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.problems import Problem
-from lakehouse_platform.tables.attributes import Refresh
+from lakehouse_platform.tables.attributes import AfterRows, Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.draft import Draft
 
@@ -15,19 +15,26 @@ _SILVER = (Refresh.APPEND, Refresh.UPSERT, Refresh.SCD1)
 _GOLD = (Refresh.REPLACE, Refresh.REPLACE_PARTITIONS, Refresh.REPLACE_KEYS, Refresh.SCD1, Refresh.SCD2)
 
 
-def refresh_problems(table: Table, draft: Draft, sources: Mapping[str, Source], tables: Mapping[str, Table]) -> list[Problem]:
-    """Every mistake in how the table says that it refreshes."""
-    found = [*_layer(table, sources), *_key(table), *_dimension(table, tables), *_partitions(table), *_columns(table), *_grain(table)]
+def refresh_problems(
+    table: Table, draft: Draft, sources: Mapping[str, Source], tables: Mapping[str, Table], *, knows_inputs: bool = True
+) -> list[Problem]:
+    """Every mistake in how the table says that it refreshes; without known inputs, those that show without them."""
+    found = [*_layer(table), *_key(table), *_partitions(table), *_columns(table), *_grain(table)]
+    if knows_inputs:
+        found += [*_inputs(table, sources), *_dimension(table, tables)]
     return [Problem(draft.defs_path, draft.line, message, mend) for message, mend in found]
 
 
-def _layer(table: Table, sources: Mapping[str, Source]) -> Iterator[tuple[str, str]]:
+def _layer(table: Table) -> Iterator[tuple[str, str]]:
     allowed = _SILVER if table.layer == "silver" else _GOLD
     if table.refresh not in allowed:
         yield f"refresh: {table.refresh} is not for {table.layer}", f"use one of {', '.join(allowed)}"
+
+
+def _inputs(table: Table, sources: Mapping[str, Source]) -> Iterator[tuple[str, str]]:
     from_bronze = [name for name in table.inputs if name in sources]
-    if table.layer == "silver" and list(table.inputs) != from_bronze[:1]:
-        yield "a silver table reads exactly one bronze table", "read one bronze table here; join in gold"
+    if table.layer == "silver" and list(table.inputs[:1]) != from_bronze:
+        yield "a silver table reads exactly one bronze table", "read one bronze table in FROM; it may look up silver and gold tables by LEFT JOIN"
     if table.layer == "gold" and from_bronze:
         yield f"a gold table cannot read {from_bronze[0]}: its records are not decoded", "read the silver table instead"
     changes = bool(from_bronze) and sources[from_bronze[0]].attributes.changes is not None
@@ -38,11 +45,11 @@ def _layer(table: Table, sources: Mapping[str, Source]) -> Iterator[tuple[str, s
 def _key(table: Table) -> Iterator[tuple[str, str]]:
     if table.refresh in (Refresh.UPSERT, Refresh.REPLACE_KEYS, Refresh.SCD1) and not table.contract.key:
         yield f"refresh: {table.refresh} needs a business key", "mark its columns primaryKey in the contract"
-    if table.refresh is Refresh.SCD2 and table.layer == "gold" and not table.inputs:
-        yield "a dimension needs an input", "read the table whose rows or changes are its events"
 
 
 def _dimension(table: Table, tables: Mapping[str, Table]) -> Iterator[tuple[str, str]]:
+    if table.refresh is Refresh.SCD2 and table.layer == "gold" and not table.inputs:
+        yield "a dimension needs an input", "read the table whose rows or changes are its events"
     upstream = tables.get(table.inputs[0]) if table.inputs else None
     if table.refresh is not Refresh.SCD2 or upstream is None:
         return
@@ -86,12 +93,17 @@ def _partitions(table: Table) -> Iterator[tuple[str, str]]:
     if partitions is None and column is not None:
         yield f"the contract partitions by {column}", "add partitions: {grain: day, start: …}"
     if partitions is not None and column is not None:
-        if table.contract.column(column).type.name not in ("date", "timestamp"):
+        kind = table.contract.column(column).type.name
+        if kind not in ("date", "timestamp"):
             yield f"{column} is neither a date nor a timestamp", "partition by a date or a timestamp"
+        elif kind == "date" and partitions.grain == "hour":
+            yield f"{column} is a date and has no hours", "partition by a timestamp, or by day"
         elif not table.contract.column(column).required:
             yield f"the partition column {column} may be null", "mark it required in the contract"
         if partitions.end is not None and partitions.end < partitions.start:
             yield "partitions end before they start", "correct start or end"
+        if table.partition_column != column and table.partition_column in {each.name for each in table.contract.columns}:
+            yield f"{table.partition_column} is the name of the Delta partition column", "give the contract's column another name"
 
 
 def _columns(table: Table) -> Iterator[tuple[str, str]]:
@@ -106,6 +118,8 @@ def _columns(table: Table) -> Iterator[tuple[str, str]]:
         yield "lateness_seconds and event_time go together", "give both or neither"
     if attributes.event_time is not None and attributes.event_time not in names:
         yield f"event_time names {attributes.event_time}, which the contract does not have", f"use one of {', '.join(sorted(names))}"
+    if isinstance(attributes.automation, AfterRows) and not table.inputs:
+        yield "automation: after_rows needs an input whose rows it counts", "give it times instead, such as {cron: \"0 6 * * *\"}, or leave it out"
 
 
 def _grain(table: Table) -> Iterator[tuple[str, str]]:

@@ -38,8 +38,8 @@ def test_a_row_without_a_required_part_of_its_key_makes_no_file_one_to_read() ->
         target, bronze = plant.lakehouse.snapshot("silver/readings"), plant.lakehouse.snapshot("bronze/readings")
         assert target is not None
         assert bronze is not None
-        batch = open_batch(PROJECT.tables["silver/readings"], PROJECT.sources["bronze/readings"])
         with plant.lakehouse.session() as session:
+            batch = open_batch(plant.lakehouse, session, PROJECT.tables["silver/readings"])
             session.view("rows", f"SELECT * FROM ({snapshot_scan(bronze)}) WHERE source_file = 'readings/2.jsonl'")
             found = find(session, batch, "rows", target, target.files)
     assert [file.partition_values["day"] for file in found.files] == ["2024-01-05"]
