@@ -10,16 +10,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lakehouse_platform.notebook import (
+        capture_lineage,
+        create_gold_aggregate,
+        create_scd_type2_dimension,
+        open_lakehouse,
+        query_time_travel,
+        transform_to_silver,
+    )
     from lakehouse_platform.orchestration.components import Source, Table
     from lakehouse_platform.tables.declared import source, table
 
 _HOMES = {
     "Source": "orchestration.components",
     "Table": "orchestration.components",
+    "capture_lineage": "notebook",
+    "create_gold_aggregate": "notebook",
+    "create_scd_type2_dimension": "notebook",
+    "open_lakehouse": "notebook",
+    "query_time_travel": "notebook",
     "source": "tables.declared",
     "table": "tables.declared",
+    "transform_to_silver": "notebook",
 }
-__all__ = ["Source", "Table", "source", "table"]
+__all__ = [
+    "Source",
+    "Table",
+    "capture_lineage",
+    "create_gold_aggregate",
+    "create_scd_type2_dimension",
+    "open_lakehouse",
+    "query_time_travel",
+    "source",
+    "table",
+    "transform_to_silver",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -62,13 +61,15 @@ def lineage(
     table: Annotated[str, typer.Argument(help="A table, or one of its columns: gold/daily_sales.net_revenue")], output: FormatOption = Format.TABLE
 ) -> None:
     """Show which columns a table's columns are computed from, back to the source's fields."""
+    from lakehouse_platform.tables.lineage import origins
+
     lakehouse = open_lakehouse()
     name, column = _table_and_column(lakehouse, table)
     known = lakehouse.project.tables.get(name)
     columns = [] if known is None else [each.name for each in known.contract.columns]
     if column is not None and column not in columns:
         raise typer.BadParameter(f"{name} has no column {column}; it has {', '.join(columns)}")
-    rows = [row for each in ([column] if column else columns) for row in _upstream(lakehouse, name, each, 1, set())]
+    rows = [tuple(asdict(origin).values()) for origin in origins(lakehouse.project, name, column)]
     show(("table", "column", "source_table", "source_column", "steps"), rows, output)
 
 
@@ -94,12 +95,3 @@ def _by_run(found: list[Entry]) -> dict[tuple[str, str], Accounts]:
 def _table_and_column(lakehouse: Lakehouse, typed: str) -> tuple[str, str | None]:
     parts = typed.replace("/", ".").split(".")
     return table_name(lakehouse, ".".join(parts[:2])), ".".join(parts[2:]) or None
-
-
-def _upstream(lakehouse: Lakehouse, table: str, column: str, steps: int, seen: set[tuple[str, str]]) -> Iterator[tuple[str, str, str, str, int]]:
-    known = lakehouse.project.tables.get(table)
-    for source_table, source_column in () if known is None else known.lineage.get(column, ()):
-        yield (table, column, source_table, source_column, steps)
-        if (source_table, source_column) not in seen:
-            seen.add((source_table, source_column))
-            yield from _upstream(lakehouse, source_table, source_column, steps + 1, seen)
