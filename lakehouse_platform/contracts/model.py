@@ -139,6 +139,7 @@ class Contract:
     status: str = "active"
     freshness_seconds: int | None = None
     text: str = field(default="", repr=False)
+    table_line: int = 0
 
     @property
     def key(self) -> tuple[str, ...]:

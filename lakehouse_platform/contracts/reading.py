@@ -60,6 +60,7 @@ def read_contract(path: Path, text: str | None = None) -> Contract:
         status=model.status or "active",
         freshness_seconds=freshness,
         text=document.text,
+        table_line=document.line((*_TABLE, "name")),
     )
 
 

@@ -67,6 +67,11 @@ class Query:
         """The line of the file at which a part of the query stands."""
         return line_of(node) + self.first_line - 1
 
+    def line_naming(self, word: str) -> int:
+        """The first line of the file that has a word of the query, where a reader looks for it; 0 where none has."""
+        lines = enumerate(self.text.splitlines(), start=self.first_line)
+        return next((number for number, line in lines if word.lower() in line.lower()), 0)
+
     def refuse(self, node: exp.Expr, message: str, mend: str) -> NoReturn:
         """Raise the one mistake that a part of the query is."""
         raise ProjectError([Problem(self.path, self.line_of(node), message, mend)])
@@ -187,6 +192,11 @@ def _is_open(text: str) -> bool:
     except TokenError:
         return True
     return False
+
+
+def clock_outputs(query: Query) -> tuple[str, ...]:
+    """Columns of the query that are the clock, such as `aggregation_timestamp`: they say when a row was made, and nothing of what it is."""
+    return tuple(projection.alias_or_name for projection in query.tree.selects if projection.unalias().name.lower() in _CLOCKS)
 
 
 def _clock_problems(query: Query) -> Iterator[Problem]:

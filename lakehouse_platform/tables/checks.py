@@ -164,7 +164,8 @@ def _type_problem(table: Table, column: Column) -> Problem | None:
     given = table.output_types[column.name]
     if not converts(given, column):
         message = f"{column.name} is {given} in the query and {column.type} in the contract"
-        return Problem(table.query.path, _query_line(table), message, f"cast it in the query, or change the contract's type at {table.contract.path}:{column.line}")
+        mend = f"cast it in the query, or change the contract's type at {table.contract.path}:{column.line}"
+        return Problem(table.query.path, _query_line(table), message, mend)
     return None
 
 

@@ -5,7 +5,7 @@ Not here: contracts and queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from lakehouse_platform.ingest.source import SourceAttributes
 from lakehouse_platform.problems import Problem
-from lakehouse_platform.tables.attributes import TableAttributes
+from lakehouse_platform.tables.attributes import Refresh, TableAttributes
 from lakehouse_platform.tables.declared import Declared
 from lakehouse_platform.tables.python_files import read_declared
 
@@ -26,17 +26,27 @@ _MODELS: dict[str, type[TableAttributes] | type[SourceAttributes]] = {TABLE_TYPE
 
 @dataclass(frozen=True)
 class Document:
-    """One defs.yaml of a table or a source, or one call in a Python file; `line` is where its attributes begin."""
+    """One defs.yaml of a table or a source, or one call in a Python file; `line` is where its attributes begin.
+
+    With a mistake among its attributes it is not `is_whole`: `attributes` are those without the mistakes, None where these say too little.
+    """
 
     path: Path
     line: int
-    attributes: TableAttributes | SourceAttributes
+    name: str
+    attributes: TableAttributes | SourceAttributes | None
     declared: Declared | None = None
+    is_whole: bool = True
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it says where records come from, as far as it can be told."""
+        return isinstance(self.attributes, SourceAttributes) or (self.attributes is None and self.name.startswith("bronze/"))
 
     @property
     def folder(self) -> Path:
         """The table's folder; for one that Python declares, `<layer>_<table>` beside the file, which need not be there."""
-        return self.path.parent if self.declared is None else self.path.parent / self.attributes.table.replace("/", "_")
+        return self.path.parent if self.declared is None else self.path.parent / self.name.replace("/", "_")
 
 
 def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
@@ -56,21 +66,38 @@ def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
                 documents.append(found)
     calls, mistakes = read_declared(defs_root)
     problems += mistakes
-    documents += [found for declared in calls if (found := _called(declared, problems)) is not None]
+    documents += [_called(declared, problems) for declared in calls]
     return documents, problems
 
 
-def _called(declared: Declared, problems: list[Problem]) -> Document | None:
+def _called(declared: Declared, problems: list[Problem]) -> Document:
     kind = SOURCE_TYPE if declared.query is None else TABLE_TYPE
     try:
-        return Document(declared.path, declared.line, _MODELS[kind].model_validate(declared.attributes), declared)
+        attributes = _MODELS[kind].model_validate(declared.attributes)
     except ValidationError as error:
         for mistake in error.errors():
             location = [str(part) for part in mistake["loc"]]
             line = declared.line_of(location[0] if location else "")
             mend = _mend(kind, location, mistake["type"]).replace("under attributes", "to the call")
             problems.append(Problem(declared.path, line, f"{'.'.join(location)}: {mistake['msg']}", mend))
-        return None
+        name, kept = _without_mistakes(kind, declared.attributes, error)
+        return Document(declared.path, declared.line, name, kept, declared, is_whole=False)
+    return Document(declared.path, declared.line, attributes.table, attributes, declared)
+
+
+def _without_mistakes(kind: str, values: Any, error: ValidationError) -> tuple[str, TableAttributes | SourceAttributes | None]:
+    """The name, and the attributes without those that are mistakes (None where what is left says too little): the rest is judged all the same."""
+    if not isinstance(values, Mapping):
+        return "", None
+    wrong = {mistake["loc"][0] for mistake in error.errors() if mistake["loc"]}
+    kept = {name: value for name, value in values.items() if name not in wrong}
+    if str(kept.get("table", "")).startswith("silver/"):
+        # What a silver table's columns must be does not depend on how it refreshes.
+        kept.setdefault("refresh", Refresh.UPSERT)
+    try:
+        return str(values.get("table", "")).lower(), _MODELS[kind].model_validate(kept)
+    except ValidationError:
+        return str(values.get("table", "")).lower(), None
 
 
 def _mappings(path: Path, problems: list[Problem]) -> Iterator[yaml.MappingNode]:
@@ -93,15 +120,17 @@ def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Do
         return None
     key, value = entries.get("attributes", (node, node))
     values = _plain(value) if "attributes" in entries else {}
+    line = key.start_mark.line + 1
     try:
-        return Document(path, key.start_mark.line + 1, _MODELS[kind].model_validate(values))
+        attributes = _MODELS[kind].model_validate(values)
     except ValidationError as error:
         for mistake in error.errors():
             location = [str(part) for part in mistake["loc"]]
-            line = _line(value, location)
-            name = ".".join(location) or "attributes"
-            problems.append(Problem(path, line, f"{name}: {mistake['msg']}", _mend(kind, location, mistake["type"])))
-        return None
+            message = f"{'.'.join(location) or 'attributes'}: {mistake['msg']}"
+            problems.append(Problem(path, _line(value, location), message, _mend(kind, location, mistake["type"])))
+        name, kept = _without_mistakes(kind, values, error)
+        return Document(path, line, name, kept, is_whole=False)
+    return Document(path, line, attributes.table, attributes)
 
 
 def _plain(node: yaml.Node) -> Any:
@@ -132,4 +161,7 @@ def _mend(kind: str, location: list[str], mistake: str) -> str:
         return f"remove it or correct its name; known attributes are {known}"
     if mistake == "missing":
         return f"add {location[-1]} under attributes"
+    if location == ["table"]:
+        layers = "bronze/" if kind == SOURCE_TYPE else "silver/ or gold/"
+        return f"write {layers} and a name of lower-case letters, digits and _, such as {'bronze' if kind == SOURCE_TYPE else 'silver'}/order_lines"
     return "correct the value; docs/defs.md lists what each attribute takes"

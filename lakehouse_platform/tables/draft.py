@@ -8,30 +8,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlglot import exp
+
 from lakehouse_platform.contracts.model import Contract
 from lakehouse_platform.contracts.reading import read_contract
 from lakehouse_platform.engine.query import Query, parse_query
 from lakehouse_platform.problems import Problem, ProjectError
 from lakehouse_platform.tables.attributes import TableAttributes
 from lakehouse_platform.tables.declared import Declared
+from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.documents import Document
 
 
 @dataclass(frozen=True)
 class Draft:
-    """Attributes, contract and query of a table; `line` is where its attributes begin in `defs_path`, a defs.yaml or a Python file."""
+    """Attributes, contract and query of a table, each None where its mistakes leave nothing to go on with.
+
+    `line` is where its attributes begin in `defs_path`, a defs.yaml or a Python file. `has_all_attributes` is false where some were left out
+    as mistakes, so that nothing can be said of what they would have to be.
+    """
 
     folder: Path
     defs_path: Path
     line: int
-    attributes: TableAttributes
-    contract: Contract
-    query: Query
+    name: str
+    attributes: TableAttributes | None
+    contract: Contract | None
+    query: Query | None
+    has_all_attributes: bool = True
 
     @property
-    def sql_path(self) -> Path:
-        """The file that holds the query."""
-        return self.query.path
+    def table(self) -> Table | None:
+        """The table before any check, without a query where that could not be read; None without attributes or contract."""
+        if self.attributes is None or self.contract is None:
+            return None
+        query = self.query or Query("", self.folder / "transform.sql", exp.Select())
+        return Table(self.attributes, self.folder, self.contract, query, query.inputs)
 
 
 @dataclass(frozen=True)
@@ -43,8 +55,8 @@ class _Text:
     line: int = 1
 
 
-def read_draft(document: Document, attributes: TableAttributes) -> Draft:
-    """Contract and query of a table's folder, or of its call. Raises ProjectError with the mistakes of both."""
+def read_draft(document: Document, attributes: TableAttributes | None) -> tuple[Draft, list[Problem]]:
+    """What can be read of a table's folder, or of its call, and the mistakes of its contract and its query."""
     declared = document.declared
     contract_text = _Text(document.folder / "contract.yaml") if declared is None else _contract_text(declared)
     query_text = _Text(document.folder / "transform.sql") if declared is None else _query_text(declared)
@@ -58,20 +70,19 @@ def read_draft(document: Document, attributes: TableAttributes) -> Draft:
         for argument, part in (("contract", contract_text), ("query", query_text))
         if not part.path.is_file()
     ]
-    if problems:
-        raise ProjectError(problems)
-    try:
-        contract = read_contract(contract_text.path, contract_text.text)
-    except ProjectError as error:
-        problems += error.problems
-    try:
-        text = query_text.path.read_text(encoding="utf-8") if query_text.text is None else query_text.text
-        query = parse_query(text, query_text.path, query_text.line)
-    except ProjectError as error:
-        problems += error.problems
-    if problems:
-        raise ProjectError(problems)
-    return Draft(document.folder, document.path, document.line, attributes, contract, query)
+    contract, query = None, None
+    if contract_text.path.is_file():
+        try:
+            contract = read_contract(contract_text.path, contract_text.text)
+        except ProjectError as error:
+            problems += error.problems
+    if query_text.path.is_file():
+        try:
+            text = query_text.path.read_text(encoding="utf-8") if query_text.text is None else query_text.text
+            query = parse_query(text, query_text.path, query_text.line)
+        except ProjectError as error:
+            problems += error.problems
+    return Draft(document.folder, document.path, document.line, document.name, attributes, contract, query, document.is_whole), problems
 
 
 def _contract_text(declared: Declared) -> _Text:

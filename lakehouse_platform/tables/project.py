@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from lakehouse_platform.engine.duckdb import Session, memory_session
+from lakehouse_platform.engine.duckdb import memory_session
 from lakehouse_platform.ingest.source import Source, SourceAttributes
 from lakehouse_platform.problems import Problem, ProjectError
-from lakehouse_platform.tables.checks import Upstream, build_table
+from lakehouse_platform.tables.attributes import TableAttributes
+from lakehouse_platform.tables.checks import Upstream, check_table
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.documents import Document, read_documents
 from lakehouse_platform.tables.draft import Draft, read_draft
@@ -50,42 +51,48 @@ def load_project(defs_root: Path) -> Project:
     """Load and check every table below a folder, before anything runs. Raises ProjectError with all mistakes at once."""
     documents, problems = read_documents(defs_root)
     problems += _double_names(documents)
-    sources = {}
-    drafts: dict[str, Draft] = {}
+    sources: dict[str, Source] = {}
+    drafts: list[Draft] = []
     for document in documents:
-        try:
-            if isinstance(document.attributes, SourceAttributes):
-                sources[document.attributes.table] = build_source(document, document.attributes)
-            else:
-                drafts[document.attributes.table] = read_draft(document, document.attributes)
-        except ProjectError as error:
-            problems += error.problems
-    broken = {document.attributes.table for document in documents} - set(sources) - set(drafts)
-    order, cycle_problems = _ordered(drafts)
-    problems += cycle_problems
-    with memory_session() as session:
-        tables = _build_all(session, [drafts[name] for name in order], Upstream(sources, {}), broken, problems)
-    if not broken:
-        # What a broken table's columns are is not known, and its name may be what is referred to.
-        problems += reference_problems(tables)
+        if document.is_source:
+            _take_source(document, sources, problems)
+        else:
+            attributes = document.attributes if isinstance(document.attributes, TableAttributes) else None
+            draft, mistakes = read_draft(document, attributes)
+            drafts.append(draft)
+            problems += mistakes
+    # What a table gives to others is its contract's to say, so that a broken query hides no mistake further down.
+    known = {draft.name: draft.table for draft in reversed(drafts)}
+    readable = {name: table for name, table in known.items() if table is not None}
+    unclear = frozenset(document.name for document in documents) - set(sources) - set(readable)
+    order, circles = _ordered(readable)
+    problems += circles
+    tables = _checked(drafts, Upstream(sources, readable, unclear), problems)
+    if not unclear:
+        # The name that is referred to may be the one of a table that could not be read.
+        problems += reference_problems(readable)
     if problems:
         raise ProjectError(sorted(set(problems), key=lambda problem: (str(problem.path), problem.line)))
-    return Project(defs_root, sources, tables, tuple(document.attributes.table for document in documents if document.declared is not None))
+    declared = tuple(document.name for document in documents if document.declared is not None)
+    return Project(defs_root, sources, {name: tables[name] for name in order}, declared)
 
 
-def _build_all(session: Session, drafts: Iterable[Draft], upstream: Upstream, broken: set[str], problems: list[Problem]) -> dict[str, Table]:
-    """Build tables whose inputs stand before them; one below a broken table is passed over, since its mistakes would not be its own."""
-    tables = upstream.tables
-    for draft in drafts:
-        name = draft.attributes.table
-        if broken.intersection(draft.query.inputs):
-            broken.add(name)
-            continue
+def _take_source(document: Document, sources: dict[str, Source], problems: list[Problem]) -> None:
+    if isinstance(document.attributes, SourceAttributes) and document.is_whole:
         try:
-            tables[name] = build_table(session, draft, upstream)
+            sources.setdefault(document.name, build_source(document, document.attributes))
         except ProjectError as error:
-            broken.add(name)
             problems += error.problems
+
+
+def _checked(drafts: Iterable[Draft], upstream: Upstream, problems: list[Problem]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    with memory_session() as session:
+        for draft in drafts:
+            table, mistakes = check_table(session, draft, upstream)
+            problems += mistakes
+            if table is not None:
+                tables[draft.name] = table
     return tables
 
 
@@ -93,20 +100,25 @@ def _double_names(documents: Iterable[Document]) -> list[Problem]:
     seen: dict[str, Path] = {}
     problems = []
     for document in documents:
-        name = document.attributes.table
-        if name in seen:
+        name = document.name
+        if name and name in seen:
             problems.append(Problem(document.path, document.line, f"{name} is already defined in {seen[name]}", "give one of the two another name"))
         seen.setdefault(name, document.path)
     return problems
 
 
-def _ordered(drafts: Mapping[str, Draft]) -> tuple[list[str], list[Problem]]:
-    graph = {name: [table for table in draft.query.inputs if table in drafts] for name, draft in drafts.items()}
-    try:
-        return list(TopologicalSorter(graph).static_order()), []
-    except CycleError as error:
-        circle = list(error.args[1])
-        problem = Problem(
-            drafts[circle[0]].sql_path, 0, f"tables read each other in a circle: {' -> '.join(circle)}", "take one of these inputs out of its query"
-        )
-        return [], [problem]
+def _ordered(tables: Mapping[str, Table]) -> tuple[list[str], list[Problem]]:
+    """The names so that every input comes before its readers, and each circle that stands against it."""
+    graph = {name: [read for read in table.inputs if read in tables] for name, table in tables.items()}
+    problems: list[Problem] = []
+    while True:
+        try:
+            return list(TopologicalSorter(graph).static_order()), problems
+        except CycleError as error:
+            read, reader = error.args[1][:2]
+            circle = " -> ".join(error.args[1])
+            query = tables[reader].query
+            line = query.line_naming(read.split("/")[1])
+            problems.append(Problem(query.path, line, f"tables read each other in a circle: {circle}", "take one of these inputs out of its query"))
+            # Without this step of it, other circles show.
+            graph[reader].remove(read)
