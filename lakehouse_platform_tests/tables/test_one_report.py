@@ -35,8 +35,12 @@ def line_of(folder: Folder, name: str, text: str) -> int:
     return next(number for number, line in enumerate(folder.files[name].splitlines(), start=1) if text in line)
 
 
-def silver(name: str, sql: str = "SELECT line,\n       amount\nFROM bronze.orders", **more: object) -> Folder:
-    return table(f"silver/{name}", sql, LINES, **{"refresh": "upsert", **more})
+def silver(name: str, sql: str = "SELECT line,\n       amount\nFROM bronze.orders") -> Folder:
+    return table(f"silver/{name}", sql, LINES, refresh="upsert")
+
+
+def passing_on(name: str, other: str) -> Folder:
+    return table(f"gold/{name}", f"SELECT amount, lines\nFROM gold.{other}", TOTALS, refresh="replace")
 
 
 def test_every_mistake_of_a_project_is_in_one_report(tmp_path: Path) -> None:
@@ -47,10 +51,7 @@ def test_every_mistake_of_a_project_is_in_one_report(tmp_path: Path) -> None:
     twice = Folder("twice", silver("sound").files)
     invalid = changed(silver("invalid"), "defs.yaml", "table: silver/invalid", "table: silver/In-valid")
     lost = table("gold/lost", "SELECT amount,\n       COUNT(colour) AS lines\nFROM silver.sound\nGROUP BY amount", TOTALS, refresh="replace")
-    circle = [
-        table(f"gold/{name}", f"SELECT amount, lines\nFROM gold.{other}", TOTALS, refresh="replace")
-        for name, other in (("one", "two"), ("two", "one"))
-    ]
+    circle = [passing_on("one", "two"), passing_on("two", "one")]
     misnamed = changed(silver("misnamed"), "contract.yaml", "- name: misnamed", "- name: missnamed")
     two_keys = table(
         "gold/two_keys",
@@ -91,7 +92,7 @@ def test_every_mistake_of_a_project_is_in_one_report(tmp_path: Path) -> None:
 
 
 def test_what_reads_a_broken_table_is_judged_by_its_contract_and_not_blamed(tmp_path: Path) -> None:
-    """The silver table's query is no SQL; the gold table below it asks for a column that the silver contract has not, and that alone is its mistake."""
+    """The silver table's query is no SQL; the gold table below asks for a column that the silver contract has not: that alone is its mistake."""
     broken = silver("orders", "SELECT line FRM bronze.orders")
     sound = table("gold/sound", "SELECT amount, COUNT(*) AS lines FROM silver.orders GROUP BY amount", TOTALS, refresh="replace")
     asking = table("gold/asking", "SELECT amount, COUNT(price) AS lines FROM silver.orders GROUP BY amount", TOTALS, refresh="replace")
@@ -103,8 +104,7 @@ def test_what_reads_a_broken_table_is_judged_by_its_contract_and_not_blamed(tmp_
 
 
 def test_two_circles_are_two_mistakes(tmp_path: Path) -> None:
-    pairs = (("one", "two"), ("two", "one"), ("three", "four"), ("four", "three"))
-    circles = [table(f"gold/{name}", f"SELECT amount, lines FROM gold.{other}", TOTALS, refresh="replace") for name, other in pairs]
+    circles = [passing_on("one", "two"), passing_on("two", "one"), passing_on("three", "four"), passing_on("four", "three")]
     found = report(tmp_path, *circles)
     named = [set(problem.message.partition(": ")[2].split(" -> ")) for problem in found]
     assert sorted(map(sorted, named)) == [["gold/four", "gold/three"], ["gold/one", "gold/two"]]
