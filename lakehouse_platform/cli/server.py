@@ -1,15 +1,15 @@
-"""The command that starts Dagster's webserver and daemon over the lakehouse. Not here: what they load (definitions.py)."""
+"""The command that starts Dagster's webserver and daemon over the lakehouse. Not here: the processes (orchestration/services.py)."""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import sys
+import threading
 from typing import Annotated
 
 import typer
 
+from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.cli.opening import open_lakehouse
 from lakehouse_platform.cli.output import tell, working
 
@@ -18,29 +18,53 @@ def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web page")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
 ) -> None:
-    """Start Dagster's webserver and daemon; stop them with Ctrl-C or SIGTERM."""
+    """Start Dagster's webserver and daemon; Ctrl-C or SIGTERM stops them and everything that they run."""
     settings = open_lakehouse().settings
-    _refuse_taken(host, port)
-    with working("Preparing Dagster"):
-        from lakehouse_platform.orchestration.instance import prepare_home
+    refusal = port_refusal(host, port)
+    if refusal is not None:
+        raise typer.BadParameter(f"{host}:{port} cannot be listened on ({refusal}); choose another", param_hint="--port")
+    stopped = _stop_signals()
+    with working("Starting the webserver and the daemon") as status:
+        from lakehouse_platform.orchestration.services import STOP_SECONDS, end_of_log, ended, logs_folder, running_services
 
-        prepare_home(settings)
-    tell(f"http://{host}:{port} in some seconds; files that land in {settings.landing} are taken up by themselves.")
-    # `dagster dev` warns that `dg dev` supersedes it; that one wants a checkout, this must work from an installed package too.
-    quiet = ["-W", "ignore::FutureWarning"]
-    command = [sys.executable, *quiet, "-m", "dagster", "dev", "--module-name", "lakehouse_platform.definitions", "--host", host, "--port", str(port)]
-    environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home), "LAKEHOUSE_HOME": str(settings.home.absolute())}
-    # This process becomes Dagster, so that Ctrl-C and signals reach it without a middleman.
-    # A shell starts its background jobs with SIGINT ignored, and Dagster would take that over for SIGTERM too.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execve(sys.executable, command, environment)  # noqa: S606 -- our own interpreter, no shell
+        with running_services(settings, host, port, lambda: not stopped.is_set()) as services:
+            status.stop()
+            if not stopped.is_set():
+                tell(f"http://{host}:{port} is up; files that land in {settings.landing} are taken up by themselves.")
+                tell(f"Logs: {logs_folder(settings)}. Ctrl-C stops it.")
+            while not stopped.wait(1) and ended(services) is None:
+                pass
+            gone = None if stopped.is_set() else ended(services)
+            if gone is None:
+                tell(f"Stopping: a run has {STOP_SECONDS} s to end, Ctrl-C again kills it.")
+            else:
+                tell(f"The {gone.name} ended by itself, so the others stop:\n{end_of_log(gone)}")
+    if gone is not None:
+        raise typer.Exit(ExitCode.FAILED)
 
 
-def _refuse_taken(host: str, port: int) -> None:
-    """Dagster goes on without its page, and with a second daemon, when the port is taken."""
-    with socket.socket() as probe:
+def _stop_signals() -> threading.Event:
+    """What Ctrl-C, SIGTERM and a closed terminal set; a second one interrupts."""
+    stopped = threading.Event()
+
+    def stop(*_: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    # Ctrl-C stops it also where a shell ignores that for its background jobs (and children would take that over); nohup stays nohup.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    return stopped
+
+
+def port_refusal(host: str, port: int) -> str | None:
+    """Why an address cannot be listened on; None where it can. Dagster's webserver would take it for a crash of its own."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise typer.BadParameter(f"{host}:{port} cannot be listened on ({error.strerror}); choose another", param_hint="--port") from error
+            return error.strerror
+    return None
