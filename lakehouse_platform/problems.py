@@ -34,3 +34,7 @@ class ProjectError(Exception):
 
 class LakehouseError(Exception):
     """A failure at run time whose text names what failed and what mends it."""
+
+
+class TransientFault(LakehouseError):
+    """A failure of storage, or a race that was lost: the same may work when it is tried again. All others are of data or contract."""

@@ -34,6 +34,7 @@ def materialize(
     """Bring tables up to date with what is new in their sources, or recompute partitions of them.
 
     Without partitions this is an increment: each source that feeds a selected table is read on, and everything downstream of it follows.
+    Tables that are manual, or have times of their own, are refreshed where they are named.
     """
     if partition and (first or last):
         raise typer.BadParameter("give either --partition or --from and --to")
@@ -53,7 +54,7 @@ def materialize(
                 raise typer.BadParameter(f"{', '.join(whole)} has no partitions: leave it out, or name none")
             runs = runner.partitions(names, partition, first, last)
         else:
-            runs = increments(runner, lakehouse, names)
+            runs = increments(runner, lakehouse, names, by_name=selection != EVERYTHING)
     show(("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"), changes(lakehouse, before), output)
     fail_with(runs)
 
@@ -89,13 +90,18 @@ def open_runs() -> Iterator[Runner]:
             yield runner
 
 
-def increments(runner: Runner, lakehouse: Lakehouse, names: Collection[str]) -> list[Run]:
-    """An increment of every source that feeds one of the tables; tables that no source feeds are computed where they are missing."""
+def increments(runner: Runner, lakehouse: Lakehouse, names: Collection[str], *, by_name: bool = False) -> list[Run]:
+    """An increment of every source that feeds one of the tables; tables that no source feeds are computed where they are missing.
+
+    Increments pass over tables whose turn it is not; `by_name` refreshes those of `names` after them.
+    """
     project = lakehouse.project
     unfed = [name for name in names if not project.source_of(name) and lakehouse.snapshot(name) is None]
     runs = runner.partitions(unfed) if unfed else []
     sources = [source for source in project.sources if any(source in project.source_of(name) for name in names)]
-    return runs + [runner.increment(source) for source in sources]
+    runs += [runner.increment(source) for source in sources]
+    passed_over = [name for name, table in project.tables.items() if by_name and name in names and table.attributes.automation != "on_change"]
+    return runs + [runner.refresh(name) for name in passed_over]
 
 
 def versions(lakehouse: Lakehouse) -> dict[str, int]:
@@ -142,6 +148,8 @@ def _is_day(key: str) -> bool:
 
 def _told(result: StepResult) -> str:
     record = result.record
+    if result.passed_over is not None:
+        return f"passed over, {result.passed_over}"
     if record is None:
         return "nothing new"
     touched = f", {len(record.partitions):,} partitions touched" if record.partitions else ""
@@ -149,13 +157,15 @@ def _told(result: StepResult) -> str:
 
 
 def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
-    from lakehouse_platform.medallion.history import rebuilt_at, versions_since
+    from lakehouse_platform.medallion.history import Past, standing, versions_since
     from lakehouse_platform.orchestration.checks import committed_outcomes, counted_outcomes
 
-    records = [entry.record for entry in versions_since(lakehouse, table.name) if entry.record is not None]
+    versions = [entry for entry in versions_since(lakehouse, table.name) if entry.record is not None]
+    records = [entry.record for entry in versions if entry.record is not None]
+    past = [Past(entry.version, record.step, record.restored_version) for entry, record in zip(versions, records, strict=True)]
     if records:
         rules: dict[str, int] = {}
-        for record in records[rebuilt_at([record.step for record in records]) :]:
+        for record in (records[place] for place in standing(past)):
             for rule, count in record.rules.items():
                 rules[rule] = rules.get(rule, 0) + count
         yield from counted_outcomes(table, records[-1].model_copy(update={"rules": rules}))

@@ -16,7 +16,7 @@ from lakehouse_platform.contracts.types import DATE
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile, same_columns
 from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.delta.statistics import statistics_json
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 
 _CONFIGURATION = {
     "delta.checkpointInterval": "10",
@@ -61,12 +61,12 @@ def create_table(
             mode="error",
             partition_by=list(partition_columns),
             configuration=_CONFIGURATION | dict(configuration or {}),
-            commit_properties=_properties(transactions, metadata),
+            commit_properties=commit_properties(transactions, metadata),
         )
     except DeltaError as error:
         if DeltaTable.is_deltatable(location):
             raise CommitConflict(f"{location} is a table already: open it and commit to it") from error
-        raise LakehouseError(f"{location} could not be made: {error}") from error
+        raise TransientFault(f"{location} could not be made: {error}") from error
     return 0
 
 
@@ -102,17 +102,18 @@ def commit(
             mode="append" if changed is None else "overwrite",
             schema=snapshot.handle.schema() if changed is None else delta_schema(changed),
             partition_by=list(snapshot.partition_columns),
-            commit_properties=_properties(transactions, metadata),
+            commit_properties=commit_properties(transactions, metadata),
         )
     except CommitFailedError as error:
         latest = DeltaTable(snapshot.location).version()
         if latest == snapshot.version:
-            raise LakehouseError(f"{snapshot.location}: a commit to version {latest} failed: {error}") from error
+            raise TransientFault(f"{snapshot.location}: a commit to version {latest} failed: {error}") from error
         raise CommitConflict(f"{snapshot.location} is at version {latest}, not at {snapshot.version} any more") from error
     return snapshot.version + 1
 
 
-def _properties(transactions: Mapping[str, int] | None, metadata: Mapping[str, Any] | None) -> CommitProperties:
+def commit_properties(transactions: Mapping[str, int] | None, metadata: Mapping[str, Any] | None) -> CommitProperties:
+    """What every commit says of itself: cursors, metadata, and that it follows exactly the version that it was derived from."""
     # No retries: delta-rs would lay the commit on top of another's append, and so hide from it what it was not derived from.
     return CommitProperties(
         custom_metadata=dict(metadata) if metadata else None,

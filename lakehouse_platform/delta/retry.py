@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lakehouse_platform.delta.commit import CommitConflict
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import TransientFault
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ FIRST_WAIT_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 5.0
 
 
-class CommitRetriesExhausted(LakehouseError):
+class CommitRetriesExhausted(TransientFault):
     """Every try lost to another writer."""
 
 

@@ -13,7 +13,7 @@ from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundEr
 
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.delta.schema import columns_of
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 
 _NO_MAPPING = (None, "none")
 
@@ -35,7 +35,7 @@ def open_snapshot(location: str, version: int | None = None) -> Snapshot | None:
         raise LakehouseError(f"{location} cannot be read: {error}") from error
     except DeltaError as error:
         if version is None:
-            raise LakehouseError(f"{location} cannot be opened: {error}") from error
+            raise TransientFault(f"{location} cannot be opened: {error}") from error
         raise _gone(location, version, error) from error
     metadata = table.metadata()
     _refuse_unreadable(table, location, metadata.configuration)

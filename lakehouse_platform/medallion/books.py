@@ -17,7 +17,7 @@ from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import literal
-from lakehouse_platform.medallion.history import Version, rebuilt_at, versions_since
+from lakehouse_platform.medallion.history import Past, Version, standing, versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.quality.accounts import Accounts
 
@@ -26,6 +26,7 @@ _ENDS = tuple(field.name for field in fields(Accounts))
 _COLUMNS = (
     *(Field(name, STRING) for name in ("table_name", "table_id", "run_id", "batch_id", "step")),
     Field("version", BIGINT),
+    Field("restored_version", BIGINT),
     Field("committed_timestamp", TIMESTAMP),
     *(Field(name, BIGINT) for name in _ENDS),
 )
@@ -41,6 +42,7 @@ class Entry:
     step: str
     version: int
     accounts: Accounts
+    restored_version: int | None = None
 
 
 def seal(lakehouse: Lakehouse, session: Session, table: str) -> None:
@@ -68,9 +70,10 @@ def entries(lakehouse: Lakehouse, session: Session, table: str | None = None) ->
 
 
 def committed_batches(lakehouse: Lakehouse, session: Session, table: str) -> set[str]:
-    """Ids of the batches that a table is made of, those since its last rebuild; only their rows in quarantine count."""
+    """Ids of the batches that a table is made of; only their rows in quarantine count."""
     found = entries(lakehouse, session, table)
-    return {entry.batch_id for entry in found[rebuilt_at([entry.step for entry in found]) :]}
+    places = standing([Past(entry.version, entry.step, entry.restored_version) for entry in found])
+    return {found[place].batch_id for place in places}
 
 
 def total(entries_of_table: Sequence[Entry]) -> Accounts:
@@ -104,7 +107,7 @@ def _entry(table: str, version: Version) -> Entry | None:
     record = version.record
     if record is None or record.accounts is None:
         return None
-    return Entry(table, record.run_id, record.batch_id, record.step, version.version, record.accounts)
+    return Entry(table, record.run_id, record.batch_id, record.step, version.version, record.accounts, record.restored_version)
 
 
 def _row_sql(table: str, table_id: str, version: Version) -> str:
@@ -114,11 +117,15 @@ def _row_sql(table: str, table_id: str, version: Version) -> str:
     texts = ", ".join(f"{literal(value)} AS {name}" for name, value in named.items())
     counts = ", ".join(f"{count}::BIGINT AS {name}" for name, count in asdict(entry.accounts).items())
     committed = f"make_timestamptz({version.timestamp_ms * 1000}) AS committed_timestamp"
-    return f"SELECT {texts}, {entry.version}::BIGINT AS version, {committed}, {counts}"
+    versions = f"{entry.version}::BIGINT AS version, {literal(entry.restored_version)}::BIGINT AS restored_version"
+    return f"SELECT {texts}, {versions}, {committed}, {counts}"
 
 
 def _read(session: Session, books: Snapshot, table: str, table_id: str) -> list[Entry]:
     ends = ", ".join(_ENDS)
     is_of_table = f"table_name = {literal(table)} AND table_id = {literal(table_id)}"
-    sql = f"SELECT run_id, batch_id, step, version, {ends} FROM ({snapshot_scan(books)}) WHERE {is_of_table} ORDER BY version"
-    return [Entry(table, run_id, batch_id, step, version, Accounts(*counts)) for run_id, batch_id, step, version, *counts in session.rows(sql)]
+    sql = f"SELECT run_id, batch_id, step, version, restored_version, {ends} FROM ({snapshot_scan(books)}) WHERE {is_of_table} ORDER BY version"
+    return [
+        Entry(table, run_id, batch_id, step, version, Accounts(*counts), restored_version)
+        for run_id, batch_id, step, version, restored_version, *counts in session.rows(sql)
+    ]

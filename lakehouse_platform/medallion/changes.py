@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
@@ -46,20 +46,31 @@ class InputChange:
 
 def cursor_id(name: str, upstream: Snapshot) -> str:
     """The application id of the cursor over an input; a table made anew under the old name has another."""
-    return f"input:{name}#{upstream.table_id}"
+    return cursor_name(name, upstream.table_id)
+
+
+def cursor_name(name: str, table_id: str) -> str:
+    """The same by the input's id alone."""
+    return f"input:{name}#{table_id}"
 
 
 def cursor_of(target: Snapshot, upstream: Snapshot) -> int | None:
     """The version of an input up to which a table has read it; None where it has not."""
-    return target.transaction_version(cursor_id("/".join(upstream.location.split("/")[-2:]), upstream))
+    return _consumed(target, cursor_id("/".join(upstream.location.split("/")[-2:]), upstream))
 
 
-def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str) -> InputChange:
-    """What changed in the input `name` since the table `target` last read it."""
-    upstream = lakehouse.snapshot(name)
+def _consumed(target: Snapshot, cursor: str) -> int | None:
+    # A cursor that stood nowhere at the version that was restored cannot be taken out of the log again: it stands below 0.
+    consumed = target.transaction_version(cursor)
+    return None if consumed is None or consumed < 0 else consumed
+
+
+def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str, until: int | None = None) -> InputChange:
+    """What changed in the input `name` since the table `target` last read it, up to and with version `until` (None: up to now)."""
+    upstream = lakehouse.snapshot(name, until)
     if upstream is None:
         return InputChange("none", name)
-    consumed = target.transaction_version(cursor_id(name, upstream))
+    consumed = _consumed(target, cursor_id(name, upstream))
     if consumed is None:
         return _everything(name, upstream, -1, _why_unread(lakehouse, target, name))
     if consumed == upstream.version:
@@ -75,10 +86,17 @@ def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str) -> InputChan
     return InputChange("files", name, upstream, consumed, upstream.version, changes.added, changes.removed)
 
 
-def batch_identity(table: Table, changes: Sequence[InputChange], partitions: Collection[str] = ()) -> str:
+def everything(change: InputChange, reason: str) -> InputChange:
+    """The change with every file of the input new to the table, whatever changed in it; without an input still nothing."""
+    if change.upstream is None:
+        return change
+    return replace(change, kind="all", added=change.upstream.files, removed=(), reason=change.reason or reason)
+
+
+def batch_identity(table: Table, changes: Sequence[InputChange], further: Collection[str] = ()) -> str:
     """The id of a batch: nothing but what decides its content goes in."""
     inputs = [f"{change.cursor_id} {change.from_version} {change.to_version}" for change in changes]
-    return hashlib.sha256("\0".join([table.name, table.code_version, *inputs, *sorted(partitions)]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join([table.name, table.code_version, *inputs, *sorted(further)]).encode()).hexdigest()[:32]
 
 
 def changed_rows(change: InputChange, columns: Collection[str]) -> str:

@@ -39,6 +39,30 @@ def records_backwards(lakehouse: Lakehouse, table: str) -> Iterator[CommitRecord
             yield record
 
 
-def rebuilt_at(steps: Sequence[str]) -> int:
-    """The place of the last rebuild among the steps of a table, which started it again from nothing; 0 where there was none."""
-    return max((place for place, step in enumerate(steps) if step == "rebuild"), default=0)
+@dataclass(frozen=True)
+class Past:
+    """A commit as far as it decides which others count; `restored_version` is the one that a restore went back to."""
+
+    version: int
+    step: str
+    restored_version: int | None = None
+
+
+def standing(past: Sequence[Past]) -> list[int]:
+    """The places of the commits, given in order, that a table is made of: none before its last rebuild, none that a restore took back."""
+    before: list[int | None] = []
+    last: int | None = None
+    lasts: list[int | None] = []
+    for place, commit in enumerate(past):
+        before.append(None if commit.step == "rebuild" else last)
+        if commit.step == "restore":
+            older = [index for index in range(place) if past[index].version <= (commit.restored_version or 0)]
+            last = lasts[older[-1]] if older else None
+        else:
+            last = place
+        lasts.append(last)
+    places = []
+    while last is not None:
+        places.append(last)
+        last = before[last]
+    return places[::-1]

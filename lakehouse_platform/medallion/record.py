@@ -8,21 +8,34 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse_platform.quality.accounts import Accounts
+from lakehouse_platform.quality.gate import Verdict
 
 METADATA_KEY = "lakehouse"
+
+
+class Ruling(BaseModel):
+    """How a person settled the blocked batch `batch_id`: its valid rows are taken, or none; and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    batch_id: str
+    state: Literal["released", "rejected"]
+    reason: str
 
 
 class CommitRecord(BaseModel):
     """One step's commit. `inputs` maps an input to the versions (from, to) that it consumed, from being -1 at the start.
 
     `partitions` maps each touched partition key to its rows after the commit (0: emptied); `rules` counts failing rows by rule id;
-    `pass_rate` is of the rows that were read, also where the accounts are a rebuild's differences; `rebuilt` says why an increment was not possible.
+    `pass_rate` is of the rows that were read, also where the accounts are a rebuild's differences; `rebuilt` says why an increment was not possible,
+    `restored_version` which version a restore went back to;
+    `gate` is the verdict on the batch, None where it was not judged, and `ruling` a person's where it was blocked.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     table: str
-    step: Literal["ingest", "increment", "backfill", "rebuild", "replay"]
+    step: Literal["ingest", "increment", "backfill", "rebuild", "replay", "restore"]
     run_id: str
     batch_id: str
     code_version: str = ""
@@ -33,6 +46,9 @@ class CommitRecord(BaseModel):
     rows: int = 0
     rules: Mapping[str, int] = Field(default_factory=dict)
     rebuilt: str | None = None
+    restored_version: int | None = None
+    gate: Verdict | None = None
+    ruling: Ruling | None = None
     notes: Mapping[str, Any] = Field(default_factory=dict)
 
     def as_metadata(self) -> dict[str, Any]:

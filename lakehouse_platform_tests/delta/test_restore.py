@@ -1,0 +1,69 @@
+"""Restoring a version is a commit like any other: after what was read, all or nothing, or an error that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakehouse_platform.contracts.types import BIGINT, STRING
+from lakehouse_platform.delta.commit import CommitConflict, commit, create_table
+from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.restore import restore
+from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
+from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.scan import snapshot_scan
+
+Write = Callable[..., list[WrittenFile]]
+Ids = Callable[[], list[int]]
+
+
+def opened(location: str) -> Snapshot:
+    snapshot = open_snapshot(location)
+    assert snapshot is not None
+    return snapshot
+
+
+def test_a_version_comes_back_with_the_transactions_that_it_is_given(table: Snapshot, write: Write, ids: Ids) -> None:
+    commit(table, added=write(4), removed=table.files, transactions={"input:a": 7})
+    now = opened(table.location)
+    version = restore(now, 0, transactions={"input:a": 3}, metadata={"lakehouse": {"step": "restore"}})
+    restored = opened(table.location)
+    assert (version, restored.version, ids()) == (2, 2, [1, 2, 3])
+    assert restored.transaction_version("input:a") == 3
+    assert [file.path for file in restored.files] == [file.path for file in table.files]
+    assert restored.files[0].minimums["id"] == 1
+    # What was read before is what it was.
+    assert now.version == 1
+
+
+def test_a_partition_with_any_text_comes_back(session: Session, location: str) -> None:
+    texts = ["2024-01-01-05:00", "a b%/ü", "x=y"]
+    rows = ", ".join(f"({number}::BIGINT, '{text}')" for number, text in enumerate(texts))
+    added = session.write(f"SELECT * FROM (VALUES {rows}) AS t(id, text)", location, ["text"])
+    create_table(location, [Field("id", BIGINT), Field("text", STRING)], ["text"], added=added)
+    first = opened(location)
+    commit(first, removed=first.files)
+    restore(opened(location), 0)
+    assert session.rows(f"SELECT text FROM ({snapshot_scan(opened(location))}) ORDER BY id") == [(text,) for text in texts]
+
+
+def test_a_restore_that_another_commit_overtook_does_nothing(table: Snapshot, write: Write, ids: Ids) -> None:
+    commit(table, added=write(4))
+    stale = opened(table.location)
+    commit(stale, added=write(5))
+    with pytest.raises(CommitConflict):
+        restore(stale, 0)
+    assert (opened(table.location).version, ids()) == (2, [1, 2, 3, 4, 5])
+
+
+def test_a_version_whose_files_are_gone_is_not_restored(table: Snapshot, write: Write) -> None:
+    commit(table, added=write(4), removed=table.files)
+    for file in table.files:
+        Path(file.uri).unlink()
+    with pytest.raises(VersionGone, match="version 0 cannot be restored"):
+        restore(opened(table.location), 0)
+    with pytest.raises(VersionGone, match="version 9"):
+        restore(opened(table.location), 9)
+    assert opened(table.location).version == 1
