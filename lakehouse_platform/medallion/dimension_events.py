@@ -15,7 +15,7 @@ from lakehouse_platform.engine.lineage import columns_read, driving_expression
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.transpile import to_duckdb, with_extra_outputs
-from lakehouse_platform.medallion.changes import InputChange, changed_rows, increment_of
+from lakehouse_platform.medallion.changes import InputChange, changed_rows, everything, increment_of
 from lakehouse_platform.medallion.checked import typed_rows
 from lakehouse_platform.medallion.events import CHANGE_SEQUENCE, changes_name, event_set
 from lakehouse_platform.medallion.grain import affected_rows, files_of_keys, key_grain
@@ -45,18 +45,20 @@ def business_key(table: Table) -> tuple[str, ...]:
     return table.contract.key if table.refresh is Refresh.SCD1 else table.attributes.business_key
 
 
-def open_events(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot) -> DimensionEvents | None:
-    """The events of the keys that new input touches; None without new input."""
+def open_events(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot, *, anew: str | None = None) -> DimensionEvents | None:
+    """The events of the keys that new input touches, or of every key where `anew` says why; None without new input, or without any."""
     upstream = lakehouse.project.tables[table.inputs[0]]
-    if upstream.refresh is Refresh.SCD1:
-        return _from_changes(lakehouse, session, table, target, upstream)
-    return _from_rows(lakehouse, session, table, target, upstream)
-
-
-def _from_changes(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot, upstream: Table) -> DimensionEvents | None:
-    change = increment_of(lakehouse, target, changes_name(upstream.name))
+    from_changes = upstream.refresh is Refresh.SCD1
+    change = increment_of(lakehouse, target, changes_name(upstream.name) if from_changes else upstream.name)
+    if anew is not None:
+        change = everything(change, anew)
     if change.kind == "none" or change.upstream is None:
         return None
+    return _from_changes(session, table, upstream, change) if from_changes else _from_rows(session, table, upstream, change)
+
+
+def _from_changes(session: Session, table: Table, upstream: Table, change: InputChange) -> DimensionEvents:
+    assert change.upstream is not None
     key = upstream.contract.key
     files = change.upstream.files
     touched = None
@@ -98,11 +100,9 @@ def _upstream_key(table: Table, upstream: Table) -> dict[str, str]:
     return found
 
 
-def _from_rows(lakehouse: Lakehouse, session: Session, table: Table, target: Snapshot, upstream: Table) -> DimensionEvents | None:
+def _from_rows(session: Session, table: Table, upstream: Table, change: InputChange) -> DimensionEvents:
     """A row that is corrected upstream is a corrected event: of the rows that are gone only the touched keys are taken."""
-    change = increment_of(lakehouse, target, upstream.name)
-    if change.kind == "none" or change.upstream is None:
-        return None
+    assert change.upstream is not None
     schema = _schema(upstream) | {POSITION.name: POSITION.type}
     grain = key_grain(table, business_key(table), {upstream.name: schema})
     if grain is None:

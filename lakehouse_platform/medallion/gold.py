@@ -6,29 +6,29 @@ Not here: what is affected (affected.py), the SQL of a recompute (recompute.py),
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.affected import find_affected, given_partitions, why_all
 from lakehouse_platform.medallion.changes import batch_identity
 from lakehouse_platform.medallion.checked import counted_rules
+from lakehouse_platform.medallion.difference import DIFFERENCE, difference, written_rows
 from lakehouse_platform.medallion.gold_inputs import GoldInputs, open_inputs
 from lakehouse_platform.medallion.history import last_record
-from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed
+from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.planned import Planned, commit_planned
 from lakehouse_platform.medallion.recompute import driving_files, recomputed
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
-from lakehouse_platform.medallion.target import ensure_table, partition_rows, written_as_files
+from lakehouse_platform.medallion.stale import ASKED, CODE_CHANGED, is_stale
+from lakehouse_platform.medallion.target import ensure_table, refuse_other_columns
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import unbounded_columns
 
 
 @dataclass(frozen=True)
@@ -59,33 +59,52 @@ def refresh(lakehouse: Lakehouse, table_name: str, *, run_id: str, partitions: C
         return with_retries(lambda: _attempt(lakehouse, session, table, run_id, partitions), lakehouse.settings.commit_tries)
 
 
+def plan_rebuild(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> Planned:
+    """The commit that computes all of a gold table from its inputs as they are now, with what it changes as a note."""
+    target = ensure_table(lakehouse, table)
+    inputs = open_inputs(lakehouse, session, table, target)
+    if table.driving is not None and inputs.driving is None:
+        raise LakehouseError(f"{table.driving} does not exist yet, so there is nothing to compute {table.name} from")
+    why = CODE_CHANGED if is_stale(lakehouse, table) else ASKED
+    planned = _plan(_Run(inputs, target, _record(inputs, run_id, None, why, {}), everything=True), ())
+    rows = "SELECT * FROM rows_wanted" if table.refresh is Refresh.REPLACE_KEYS else written_rows(table, target, planned.added)
+    notes = {**planned.record.notes, DIFFERENCE: difference(session, table, target, rows)}
+    return replace(planned, record=planned.record.model_copy(update={"notes": notes}))
+
+
 def _attempt(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, partitions: Collection[str] | None) -> StepResult:
     target = ensure_table(lakehouse, table)
     inputs = open_inputs(lakehouse, session, table, target)
     if partitions is not None:
+        refuse_other_columns(table, target)
         given_partitions(inputs, partitions)
         run = _Run(inputs, target, _record(inputs, run_id, partitions, None, {}), everything=False)
-    elif _is_current(lakehouse, inputs):
-        return StepResult(table.name, target.version)
     else:
-        why = "" if table.refresh is Refresh.REPLACE else why_all(inputs)
+        # Rows that two queries made would be neither's: whatever little changed in the input, all is recomputed.
+        changed = CODE_CHANGED if is_stale(lakehouse, table) else None
+        if _is_current(lakehouse, inputs, changed):
+            return StepResult(table.name, target.version)
+        why = changed or ("" if table.refresh is Refresh.REPLACE else why_all(inputs))
         named = find_affected(inputs, inputs.grain) if why is None and inputs.grain is not None else {}
         run = _Run(inputs, target, _record(inputs, run_id, None, why, named), everything=why is not None)
-    driving = driving_files(inputs, restricted=not run.everything)
-    rows = recomputed(inputs, driving, restricted=not run.everything)
-    if table.refresh is Refresh.REPLACE_KEYS:
-        return _commit_keys(run, rows, driving)
-    return _commit_partitions(run, rows, driving, partitions or ())
+    return commit_planned(_plan(run, partitions or ()))
 
 
-def _is_current(lakehouse: Lakehouse, inputs: GoldInputs) -> bool:
+def _plan(run: _Run, partitions: Collection[str]) -> Planned:
+    driving = driving_files(run.inputs, restricted=not run.everything)
+    rows = recomputed(run.inputs, driving, restricted=not run.everything)
+    if run.inputs.table.refresh is Refresh.REPLACE_KEYS:
+        return _plan_keys(run, rows, driving)
+    return _plan_partitions(run, rows, driving, partitions)
+
+
+def _is_current(lakehouse: Lakehouse, inputs: GoldInputs, code_changed: str | None) -> bool:
     table = inputs.table
     if table.driving is not None and inputs.driving is None:
         return True
-    if any(change.kind != "none" for change in inputs.changes.values()):
+    if code_changed is not None or any(change.kind != "none" for change in inputs.changes.values()):
         return False
-    last = last_record(lakehouse, table.name)
-    return table.refresh is not Refresh.REPLACE or (last is not None and last.code_version == table.code_version)
+    return table.refresh is not Refresh.REPLACE or last_record(lakehouse, table.name) is not None
 
 
 def _record(inputs: GoldInputs, run_id: str, partitions: Collection[str] | None, why: str | None, named: Mapping[str, Sequence[str]]) -> CommitRecord:
@@ -103,39 +122,27 @@ def _record(inputs: GoldInputs, run_id: str, partitions: Collection[str] | None,
     )
 
 
-def _commit_keys(run: _Run, rows: str, driving: Sequence[DataFile]) -> StepResult:
+def _plan_keys(run: _Run, rows: str, driving: Sequence[DataFile]) -> Planned:
     table = run.inputs.table
     wanted = KeyedRows(table.contract.key, None if run.everything else "SELECT * FROM affected", rows)
-    return commit_keyed(
-        run.inputs.session, table, run.target, wanted, record=run.record, transactions=run.transactions, read=_files_read(run, driving)
-    )
+    return plan_keyed(run.inputs.session, table, run.target, wanted, record=run.record, transactions=run.transactions, read=_files_read(run, driving))
 
 
-def _commit_partitions(run: _Run, rows: str, driving: Sequence[DataFile], partitions: Collection[str]) -> StepResult:
+def _plan_partitions(run: _Run, rows: str, driving: Sequence[DataFile], partitions: Collection[str]) -> Planned:
     session, table, target = run.inputs.session, run.inputs.table, run.target
     affected = None if run.everything else _affected_keys(run)
     removed = tuple(file for file in target.files if affected is None or _partition(table, file) in affected)
     added = tuple(session.write(rows, target.location, target.partition_columns)) if affected is None or affected else ()
     if affected is not None:
         _refuse_others(table, affected, [*added, *removed])
-    stored = scan(target.columns, target.partition_columns, written_as_files(target.location, added))
-    record = run.record.model_copy(
-        update={
-            "partitions": dict.fromkeys(sorted(partitions), 0) | partition_rows(table, target, added, removed),
-            "rows": target.rows - sum(file.rows or 0 for file in removed) + sum(file.rows for file in added),
-            "rules": counted_rules(session, table, stored),
-        }
-    )
-    version = commit(
-        target,
-        added=added,
-        removed=removed,
-        transactions=run.transactions,
-        metadata=record.as_metadata(),
-        unbounded=unbounded_columns(table),
-    )
-    files = _files_read(run, driving)
-    return StepResult(table.name, version, record, files_read=len(files), rows_read=sum(file.rows or 0 for file in files))
+    read = tuple(_files_read(run, driving))
+    planned = Planned(table, target, run.record, added, removed, run.transactions, read, is_anew=run.everything)
+    update = {
+        "partitions": dict.fromkeys(sorted(partitions), 0) | planned.partitions,
+        "rows": planned.rows,
+        "rules": counted_rules(session, table, written_rows(table, target, added)),
+    }
+    return replace(planned, record=run.record.model_copy(update=update))
 
 
 def _affected_keys(run: _Run) -> set[str]:

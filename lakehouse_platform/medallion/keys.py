@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lakehouse_platform.delta.commit import commit
-from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
+from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile, same_columns
 from lakehouse_platform.delta.prune import files_that_may_hold
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan, snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.checked import counted_rules
+from lakehouse_platform.medallion.planned import Planned, commit_planned
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
-from lakehouse_platform.medallion.target import partition_rows, written_as_files
+from lakehouse_platform.medallion.target import written_as_files
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import unbounded_columns
+from lakehouse_platform.tables.storage import stored_fields
 
 
 @dataclass(frozen=True)
@@ -54,30 +54,46 @@ def commit_keyed(
     transactions: Mapping[str, int],
     read: Sequence[DataFile] = (),
 ) -> StepResult:
-    """Give the keys their rows in one commit, with the cursors and the record; also when no row differs. Raises CommitConflict.
+    """Give the keys their rows in one commit, with the cursors and the record; also when no row differs. Raises CommitConflict."""
+    return commit_planned(plan_keyed(session, table, target, wanted, record=record, transactions=transactions, read=read))
 
-    `read` are the input files that the rows were derived from. The record's rows, partitions, changed keys and counts of rules are filled in here.
+
+def plan_keyed(
+    session: Session,
+    table: Table,
+    target: Snapshot,
+    wanted: KeyedRows,
+    *,
+    record: CommitRecord,
+    transactions: Mapping[str, int],
+    read: Sequence[DataFile] = (),
+) -> Planned:
+    """The commit that gives the keys their rows. `read` are the input files that the rows were derived from.
+
+    The record's rows, partitions, changed keys and counts of rules are filled in here.
     """
-    replaced = replace_rows(session, target, wanted)
-    gone = sum(file.rows or 0 for file in replaced.removed)
-    filled = record.model_copy(
-        update={
-            "partitions": partition_rows(table, target, replaced.added, replaced.removed),
-            "rows": target.rows - gone + sum(file.rows for file in replaced.added) - wanted.uncounted,
-            "rules": record.rules or counted_rules(session, table, "SELECT * FROM rows_wanted"),
-            "notes": {**record.notes, "keys_changed": replaced.keys},
-        }
-    )
-    version = commit(
-        target,
-        added=replaced.added,
-        removed=replaced.removed,
-        transactions=transactions,
-        metadata=filled.as_metadata(),
-        unbounded=unbounded_columns(table),
-    )
-    files = {file.uri: file for file in [*read, *replaced.read]}.values()
-    return StepResult(table.name, version, filled, files_read=len(files), rows_read=sum(file.rows or 0 for file in files))
+    fields = stored_fields(table)
+    has_other_columns = wanted.touched is None and not same_columns(fields, target.columns)
+    replaced = _all_rows(session, table, target, wanted) if has_other_columns else replace_rows(session, target, wanted)
+    planned = Planned(table, target, record, replaced.added, replaced.removed, transactions, (*read, *replaced.read), is_anew=has_other_columns)
+    update = {
+        "partitions": planned.partitions,
+        "rows": planned.rows - wanted.uncounted,
+        "rules": record.rules or counted_rules(session, table, "SELECT * FROM rows_wanted"),
+        "notes": {**record.notes, "keys_changed": replaced.keys},
+    }
+    return replace(planned, record=record.model_copy(update=update))
+
+
+def _all_rows(session: Session, table: Table, target: Snapshot, wanted: KeyedRows) -> Replaced:
+    """Every row anew, in the contract's columns: files that have others cannot stay beside them."""
+    columns = ", ".join(quote(field.name) for field in stored_fields(table))
+    session.table("rows_wanted", f"SELECT {columns} FROM ({wanted.rows})")
+    added = tuple(session.write("SELECT * FROM rows_wanted", target.location, target.partition_columns))
+    if wanted.unique is not None:
+        _refuse_doubles(session, replace(target, columns=stored_fields(table)), added, target.files, wanted.unique)
+    keys = int(session.row(f"SELECT count(*) FROM (SELECT DISTINCT {_names(wanted.key)} FROM rows_wanted)")[0])
+    return Replaced(added, target.files, keys, ())
 
 
 def replace_rows(session: Session, target: Snapshot, wanted: KeyedRows) -> Replaced:

@@ -6,7 +6,9 @@ from lakehouse_platform.medallion.history import records_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.tables.definition import Table
 
+# Why everything is computed anew, though its inputs tell what changed in them.
 CODE_CHANGED = "its contract or query changed"
+ASKED = "a rebuild was asked for"
 
 
 def is_stale(lakehouse: Lakehouse, table: Table) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from lakehouse_platform.tables.project import Project
 from lakehouse_platform_tests.properties.projects import Folder, column, load, source, table
 from lakehouse_platform_tests.properties.worlds import World
 
@@ -18,7 +20,7 @@ def _dimension(name: str, entity: str, columns: dict[str, str], sql: str, **attr
     return table(name, sql, [column(f"{entity}_key", "BIGINT", required=True, key=1), *own, *times], refresh="scd2", **attributes)
 
 
-PROJECT = load(
+FOLDERS = (
     source("bronze/sales", "sales/*.jsonl"),
     source("bronze/product_changes", "products/*.jsonl", changes="plain"),
     table(
@@ -114,8 +116,27 @@ PROJECT = load(
         partitions=DAYS,
     ),
 )  # fmt: skip
+PROJECT = load(*FOLDERS)
 
 FEEDS = {"sales": ("bronze/sales", "silver/sales"), "products": ("bronze/product_changes", "silver/products")}
+
+
+def changed(table_name: str, *changes: tuple[str, str, str]) -> Project:
+    """The shop with other texts in a table's files: (file, what stands there, what stands there instead)."""
+    folders = []
+    for folder in FOLDERS:
+        files = dict(folder.files)
+        if folder.name == table_name.replace("/", "_"):
+            for name, before, after in changes:
+                assert before in files[name], before
+                files[name] = files[name].replace(before, after)
+        folders.append(Folder(folder.name, files))
+    return load(*folders)
+
+
+def under(shop: World, project: Project) -> World:
+    """The same lakehouse with another project."""
+    return replace(shop, lakehouse=replace(shop.lakehouse, project=project))
 
 
 def sale(number: int, day: int, *, amount: int = 1, customer: str | None = "x", product: str = "p") -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_a_lost_race_is_derived_anew(shop: World, monkeypatch: pytest.MonkeyPatc
             raise CommitConflict("another was first")
         return commit(*arguments, **named)
 
-    monkeypatch.setattr("lakehouse_platform.medallion.keys.commit", racing)
+    monkeypatch.setattr("lakehouse_platform.medallion.planned.commit", racing)
     shop.run("gold/dim_product")
     assert history(shop) == [("one", 1, None)]
 
