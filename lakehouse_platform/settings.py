@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     settle_seconds: float = Field(default=5.0, ge=0, description="How long a file must be unchanged before its unterminated last record counts")
     key_salt: str = Field(default="", repr=False, description="Secret in the surrogate keys of classified values; another one makes other keys")
     commit_tries: int = Field(default=10, gt=0, description="How often a commit that lost a race is derived anew and tried again")
+    backfill_partitions: int | None = Field(default=None, gt=0, description="Partitions that a run of a backfill takes at most; without it, any number")
+    retry_seconds: float = Field(default=5.0, ge=0, description="Wait before a step that storage failed is tried again; grows with each try")
 
     @property
     def tables_root(self) -> str:

@@ -11,11 +11,12 @@ from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
 
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import WrittenFile
 from lakehouse_platform.engine.spelling import literal, quote, type_of
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.settings import Settings
 
 # ieee_floating_point_ops off makes x / 0 fail, as in Spark's ANSI mode; nothing may be fetched from the network. Two faults of DuckDB 2.0.0
@@ -38,6 +39,10 @@ class QueryError(LakehouseError):
     """SQL that DuckDB refused or failed on, with DuckDB's message."""
 
 
+class StorageError(QueryError, TransientFault):
+    """A file or a place that DuckDB could not read or write, with DuckDB's message."""
+
+
 class Session:
     """One DuckDB connection. Not shared between threads."""
 
@@ -54,7 +59,7 @@ class Session:
         try:
             return self._run(sql).fetchall()
         except duckdb.Error as error:
-            raise QueryError(str(error)) from error
+            raise _failure(error) from error
 
     def row(self, sql: str) -> tuple[Any, ...]:
         """The single row of a query."""
@@ -72,6 +77,14 @@ class Session:
             except ValueError as error:
                 raise QueryError(f"column {name!r}: {error}") from error
         return types
+
+    def kinds(self, sql: str) -> dict[str, DuckDBPyType]:
+        """Names and DuckDB's own types of a query's columns, also those that no table can hold."""
+        try:
+            relation = self._connection.sql(sql)
+        except duckdb.Error as error:
+            raise _failure(error) from error
+        return dict(zip(relation.columns, relation.types, strict=True))
 
     def view(self, name: str, sql: str) -> None:
         """Give a query a name; it runs each time that it is read."""
@@ -96,7 +109,7 @@ class Session:
         try:
             return self._connection.sql(sql).to_arrow_reader(rows_per_batch)
         except duckdb.Error as error:
-            raise QueryError(str(error)) from error
+            raise _failure(error) from error
 
     def write(self, sql: str, location: str, partition_columns: Sequence[str]) -> list[WrittenFile]:
         """Write a query's rows as parquet files below `location`; they belong to no table until they are committed.
@@ -124,7 +137,7 @@ class Session:
         try:
             return self._connection.execute(sql)
         except duckdb.Error as error:
-            raise QueryError(str(error)) from error
+            raise _failure(error) from error
 
 
 @contextmanager
@@ -156,6 +169,10 @@ def _connect(limits: dict[str, str | int]) -> Iterator[Session]:
         yield Session(connection)
     finally:
         connection.close()
+
+
+def _failure(error: duckdb.Error) -> QueryError:
+    return (StorageError if isinstance(error, duckdb.IOException) else QueryError)(str(error))
 
 
 def _has_rows(part: tuple[Any, ...]) -> bool:

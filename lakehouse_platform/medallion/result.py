@@ -12,6 +12,7 @@ class StepResult:
     """`version` is the table's version after the step, None where the table does not exist yet.
 
     `record` is what the step committed, None when there was nothing new; `files_read` and `rows_read` bound the work that was done.
+    `passed_over` says why an increment left the table as it was, though there may be something new.
     """
 
     table: str
@@ -19,3 +20,4 @@ class StepResult:
     record: CommitRecord | None = None
     files_read: int = 0
     rows_read: int = 0
+    passed_over: str | None = None

@@ -14,6 +14,7 @@ from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG, automation_condition
 from lakehouse_platform.orchestration.checks import check_result, check_specs, committed_outcomes, counted_outcomes
+from lakehouse_platform.orchestration.faults import faults_judged
 from lakehouse_platform.orchestration.metadata import (
     column_metadata,
     commit_metadata,
@@ -107,15 +108,16 @@ def table_asset(project: Project, table: Table) -> dg.AssetsDefinition:
 def _materialize(context: dg.AssetExecutionContext, name: str, table: Table | None, partitions: list[str] | None) -> dg.MaterializeResult[None]:
     lakehouse: Lakehouse = context.resources.lakehouse
     context.instance.add_run_tags(context.run.run_id, {RECOMPUTED_TAG: "true"})
-    report(context.instance, lakehouse, name, context.log_event)
-    result = run_step(lakehouse, name, run_id=context.run.run_id, partitions=partitions)
-    snapshot = lakehouse.snapshot(name, result.version)
-    if snapshot is None:
-        raise LakehouseError(f"{name} does not exist yet: its input has no rows. Land files and launch an increment first")
-    mark = reported(snapshot.table_id, snapshot.version)
-    for partition in sorted(partitions or ()):
+    with faults_judged(context, lakehouse.settings):
+        report(context.instance, lakehouse, name, context.log_event)
+        result = run_step(lakehouse, name, run_id=context.run.run_id, partitions=partitions)
+        snapshot = lakehouse.snapshot(name, result.version)
+        if snapshot is None:
+            raise LakehouseError(f"{name} does not exist yet: its input has no rows. Land files and launch an increment first")
+    mark, ordered = reported(snapshot.table_id, snapshot.version), sorted(partitions or ())
+    for partition in ordered:
         # The last partition bears the mark of this version: a log that stops before it is taken up again from the version before.
-        marked = mark if partition == max(partitions or ()) else reported(snapshot.table_id, snapshot.version - 1)
+        marked = mark if partition == ordered[-1] else reported(snapshot.table_id, snapshot.version - 1)
         context.add_asset_metadata({**partition_rows(_rows_in(result, partition)), **marked}, partition_key=partition)
     return dg.MaterializeResult(
         metadata={

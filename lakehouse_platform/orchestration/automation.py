@@ -1,4 +1,7 @@
-"""When Dagster materialises a table by itself: after its inputs were materialised by hand. Not here: increments, which carry themselves (jobs.py)."""
+"""When a table is refreshed by itself, as its attribute `automation` says: in which runs, on a schedule, after inputs were materialised by hand.
+
+Not here: the runs themselves (jobs.py), and the sensors that start them (sensors.py).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ from typing import Any
 
 import dagster as dg
 
-from lakehouse_platform.orchestration.names import asset_key
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.waiting import rows_waiting
+from lakehouse_platform.orchestration.names import DAILY_JOB, asset_key, refresh_job_name
 from lakehouse_platform.orchestration.partitions import follows_time
+from lakehouse_platform.tables.attributes import AfterRows, Cron
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.project import Project
 
@@ -17,12 +23,50 @@ from lakehouse_platform.tables.project import Project
 RECOMPUTED_TAG = "lakehouse/recomputed"
 
 
+# At an hour at which most days' files are there and few people wait.
+DAILY_CRON = "0 3 * * *"
+
+
+def why_passed_over(lakehouse: Lakehouse, table: Table) -> str | None:
+    """Why a run that is not for this table by name leaves it as it is; None where it is its turn. Its next refresh takes all since its cursor."""
+    match table.attributes.automation:
+        case Cron(cron=cron, timezone=timezone):
+            return f"its schedule refreshes it, {cron} {timezone}"
+        case AfterRows(after_rows=wanted):
+            waiting = rows_waiting(lakehouse, table)
+            return None if waiting is None or waiting >= wanted else f"{waiting:,} rows wait, and it is refreshed after {wanted:,}"
+        case "manual":
+            return f"it is manual, `lakehouse materialize {table.name}` refreshes it"
+        case "on_change":
+            return None
+
+
+def schedules(project: Project) -> list[dg.ScheduleDefinition]:
+    """The daily job's schedule, and one of each table that has times of its own. They run from the start."""
+    daily = dg.ScheduleDefinition(
+        name=DAILY_JOB, job_name=DAILY_JOB, cron_schedule=DAILY_CRON, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    timed = [(refresh_job_name(name), table.attributes.automation) for name, table in project.tables.items()]
+    return [
+        daily,
+        *(
+            dg.ScheduleDefinition(
+                name=job, job_name=job, cron_schedule=times.cron, execution_timezone=times.timezone, default_status=dg.DefaultScheduleStatus.RUNNING
+            )
+            for job, times in timed
+            if isinstance(times, Cron)
+        ),
+    ]
+
+
 def automation_condition(project: Project, table: Table) -> dg.AutomationCondition[Any] | None:
-    """Follow the inputs' partitions, old ones too; None for silver, which follows bronze by increments alone.
+    """Follow the inputs' partitions, old ones too; None for silver, which follows bronze by increments alone, and for what is not on change.
 
     `eager()` looks at the latest partition only and wants no partition of an input missing, which would keep back late days and
     every dimension; and a dimension's update must not ask for every day of its facts (their increment finds the days that change).
     """
+    if table.attributes.automation != "on_change":
+        return None
     if not table.inputs:
         # Not `on_missing()`, which leaves out what was missing when the condition is first looked at.
         wanted = dg.AutomationCondition.missing() | dg.AutomationCondition.code_version_changed()

@@ -11,8 +11,9 @@ from types import ModuleType
 import dagster as dg
 
 from lakehouse_platform.orchestration.assets import definitions_of
-from lakehouse_platform.orchestration.automation import automation_sensor
-from lakehouse_platform.orchestration.jobs import increment_job
+from lakehouse_platform.orchestration.automation import automation_sensor, schedules
+from lakehouse_platform.orchestration.backfills import throttled
+from lakehouse_platform.orchestration.jobs import platform_jobs
 from lakehouse_platform.orchestration.resources import Listener, resources
 from lakehouse_platform.orchestration.sensors import file_sensor
 from lakehouse_platform.settings import Settings
@@ -26,7 +27,8 @@ def build_definitions(settings: Settings, listener: Listener | None = None) -> d
     project = project_of(settings)
     tree = dg.ComponentTree.from_module(defs_module=_defs_module(settings), project_root=project.root.parent)
     platform = dg.Definitions(
-        jobs=[increment_job(project, source) for source in project.sources],
+        jobs=platform_jobs(project),
+        schedules=schedules(project),
         sensors=[automation_sensor(), *(file_sensor(source) for source in project.sources)],
         resources=resources(settings, project, listener),
         executor=dg.in_process_executor,
@@ -35,7 +37,8 @@ def build_definitions(settings: Settings, listener: Listener | None = None) -> d
         # Dagster warns of its own use of its beta and preview classes, at each load.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.Definitions.merge(tree.build_defs(), *(definitions_of(project, name) for name in project.declared), platform)
+        merged = dg.Definitions.merge(tree.build_defs(), *(definitions_of(project, name) for name in project.declared), platform)
+        return throttled(merged, settings.backfill_partitions)
 
 
 def project_of(settings: Settings) -> Project:

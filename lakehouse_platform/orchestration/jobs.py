@@ -1,58 +1,78 @@
-"""Increments: one job a source, which ingests it and carries what is new through everything downstream. Not here: runs with partitions (assets.py).
+"""Jobs of ops: an increment a source, a refresh of each table that has times of its own, and the daily job. Not here: what an op does (ops.py).
 
-An increment is a job of ops, because a run of assets without a partition key fails below a partitioned asset; each op logs its table's events itself.
+They are no jobs of assets, because a run of assets without a partition key fails below a partitioned asset; each op logs its table's events itself.
 """
 
-# Annotations are not postponed here: Dagster looks at that of an op's context itself.
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 
-from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.medallion.steps import run_step
-from lakehouse_platform.orchestration.names import increment_job_name, pool, step_name
-from lakehouse_platform.orchestration.reporting import report
-from lakehouse_platform.orchestration.resources import LAKEHOUSE, LISTENER, Listener
+from lakehouse_platform.orchestration.names import DAILY_JOB, increment_job_name, refresh_job_name, step_name
+from lakehouse_platform.orchestration.ops import DONE, REFUSED, checks_op, ingest_op, refused_op, step_op
 from lakehouse_platform.tables.project import Project
+
+# Runs of these jobs tell of what they commit themselves, some time after the commit.
+REFRESHES_TAG = "lakehouse/refreshes"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a job is made from: its tables, each after those that it reads, and those that it is for, whatever their automation says."""
+
+    job: str
+    description: str
+    names: Sequence[str]
+    named: Sequence[str] = ()
+    has_checks: bool = False
+
+
+def platform_jobs(project: Project) -> list[dg.JobDefinition]:
+    """All jobs of a project."""
+    timed = [name for name, table in project.tables.items() if table.attributes.automation != "on_change"]
+    return [daily_job(project), *(increment_job(project, source) for source in project.sources), *(refresh_job(project, name) for name in timed)]
 
 
 def increment_job(project: Project, source: str) -> dg.JobDefinition:
-    """The increment of a source: an op a table, each after the tables that it reads."""
-    names = (source, *project.downstream(source))
-    inputs = {name: [each for each in project.tables[name].inputs if each in names] if name in project.tables else [] for name in names}
-    graph = dg.GraphDefinition(
-        name=increment_job_name(source),
-        description=f"Ingest {source} and refresh what is downstream of it with what is new",
-        node_defs=[_step_op(source, name, inputs[name]) for name in names],
-        dependencies={
-            # Within the job a step is called like its table; the op's own name must be unique in the whole project.
-            dg.NodeInvocation(_op_name(source, name), alias=step_name(name)): {
-                step_name(each): dg.DependencyDefinition(step_name(each)) for each in inputs[name]
-            }
-            for name in names
-        },
-    )
-    return graph.to_job(executor_def=dg.in_process_executor)
+    """The increment of a source: it takes in the source's files, then refreshes every table downstream whose turn it is."""
+    description = f"Ingest {source} and refresh what is downstream of it with what is new"
+    return _job(project, _Plan(increment_job_name(source), description, (source, *project.downstream(source))))
 
 
-def _step_op(source: str, name: str, inputs: list[str]) -> dg.OpDefinition:
-    @dg.op(
-        name=_op_name(source, name),
-        ins={step_name(each): dg.In(dg.Nothing) for each in inputs},
-        out=dg.Out(dg.Nothing),
-        pool=pool(name),
-        required_resource_keys={LAKEHOUSE, LISTENER},
-        tags={"table": name},
-    )
-    def step(context: dg.OpExecutionContext) -> None:
-        lakehouse: Lakehouse = context.resources.lakehouse
-        listener: Listener = context.resources.listener
-        listener(name, None)
-        result = run_step(lakehouse, name, run_id=context.run.run_id)
-        report(context.instance, lakehouse, name, context.log_event)
-        listener(name, result)
-
-    return step
+def refresh_job(project: Project, table: str) -> dg.JobDefinition:
+    """The refresh of a table by name, and of every table downstream of it whose turn it is."""
+    description = f"Refresh {table} and what is downstream of it with what is new"
+    return _job(project, _Plan(refresh_job_name(table), description, (table, *project.downstream(table)), (table,)))
 
 
-def _op_name(source: str, table: str) -> str:
-    return f"{increment_job_name(source)}__{step_name(table)}"
+def daily_job(project: Project) -> dg.JobDefinition:
+    """Every source and table, bronze to gold, and then the checks of every table as it is."""
+    description = "Every source and table with what is new, bronze to gold, then the checks of every table whole"
+    return _job(project, _Plan(DAILY_JOB, description, (*project.sources, *project.tables), has_checks=True))
+
+
+def _job(project: Project, plan: _Plan) -> dg.JobDefinition:
+    inputs = {name: [each for each in project.tables[name].inputs if each in plan.names] if name in project.tables else [] for name in plan.names}
+    nodes: list[dg.OpDefinition] = []
+    # Within the job a step is called like its table; the op's own name must be unique in the whole project.
+    dependencies: dict[dg.NodeInvocation, dict[str, dg.DependencyDefinition]] = {}
+
+    def add(op: dg.OpDefinition, alias: str, needs: dict[str, dg.DependencyDefinition]) -> None:
+        nodes.append(op)
+        dependencies[dg.NodeInvocation(op.name, alias=alias)] = needs
+
+    for name in plan.names:
+        step = step_name(name)
+        if name in project.sources:
+            add(ingest_op(plan.job, name), step, {})
+            add(refused_op(plan.job, name), f"{step}__refused", {REFUSED: dg.DependencyDefinition(step, REFUSED)})
+            continue
+        done = {step_name(each): dg.DependencyDefinition(step_name(each), DONE) for each in inputs[name]}
+        add(step_op(plan.job, name, inputs[name], is_named=name in plan.named), step, done)
+        if plan.has_checks:
+            add(checks_op(plan.job, name), f"{step}__checks", {step: dg.DependencyDefinition(step, DONE)})
+    # Dagster types the keys of `dependencies` more widely than a dict allows.
+    graph = dg.GraphDefinition(name=plan.job, description=plan.description, node_defs=nodes, dependencies=dict(dependencies))
+    return graph.to_job(executor_def=dg.in_process_executor, tags={REFRESHES_TAG: "true"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+DAILY_JOB = "daily"
+
 
 def asset_key(table: str) -> dg.AssetKey:
     """Layer first: `silver/order_lines` is the asset ["silver", "order_lines"]."""
@@ -28,6 +30,16 @@ def step_name(table: str) -> str:
 def increment_job_name(source: str) -> str:
     """The job that ingests a source and carries it through all that is downstream."""
     return f"increment_{source.split('/')[1]}"
+
+
+def refresh_job_name(table: str) -> str:
+    """The job that refreshes a table by name and carries it on."""
+    return f"refresh_{step_name(table)}"
+
+
+def op_name(job: str, table: str) -> str:
+    """A table's op in a job: unique in the whole project."""
+    return f"{job}__{step_name(table)}"
 
 
 def sensor_name(source: str) -> str:

@@ -10,14 +10,14 @@ import dagster as dg
 
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.result import StepResult
+from lakehouse_platform.orchestration.backfills import Only, Wanted, chosen
 from lakehouse_platform.orchestration.build import build_definitions, project_of
 from lakehouse_platform.orchestration.instance import open_instance
-from lakehouse_platform.orchestration.names import asset_key, increment_job_name
-from lakehouse_platform.orchestration.partitions import blocks, keys_between, partitions_definition
+from lakehouse_platform.orchestration.names import asset_key, increment_job_name, refresh_job_name
+from lakehouse_platform.orchestration.partitions import blocks, partitions_definition
 from lakehouse_platform.orchestration.resources import Listener, running_folder
 from lakehouse_platform.orchestration.running import end_dead_runs
 from lakehouse_platform.orchestration.sensors import landing_tags
-from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.project import Project
@@ -49,21 +49,43 @@ class Runner:
         tags = landing_tags(Lakehouse(self.settings, self.project), source)
         return self._execute(self.definitions.resolve_job_def(increment_job_name(source)), tags)
 
-    def partitions(
-        self, tables: Collection[str], keys: Collection[str] | None = None, first: str | None = None, last: str | None = None
-    ) -> list[Run]:
-        """Recompute partitions of tables: those of `keys` (any day of a month stands for it), or all from first to last.
+    def refresh(self, table: str) -> Run:
+        """Refresh by name a table that increments pass over, and what is downstream of it."""
+        self.results.clear()
+        return self._execute(self.definitions.resolve_job_def(refresh_job_name(table)), {})
 
-        One run a block of adjacent partitions; tables whose partitions differ have runs of their own. Stops after a run that failed.
+    def partitions(
+        self,
+        tables: Collection[str],
+        keys: Collection[str] | None = None,
+        first: str | None = None,
+        last: str | None = None,
+        only: Only | None = None,
+    ) -> list[Run]:
+        """Recompute partitions of tables: those of `keys`, or all from first to last (backfills.Wanted says what they stand for).
+
+        One run a block of adjacent partitions, of at most the setting's number; tables whose partitions differ have runs of their own.
+        Stops after a run that failed.
         """
         runs: list[Run] = []
+        wanted = Wanted(keys, first, last, only)
         job = self.definitions.resolve_implicit_global_asset_job_def()
-        for group in _groups([table for name, table in self.project.tables.items() if name in tables]):
-            for tags in _range_tags(group, keys, first, last):
+        # What is missing or failed is another set for each table.
+        for group in _groups([table for name, table in self.project.tables.items() if name in tables], apart=only is not None):
+            for tags in self._range_tags(group, wanted):
                 runs.append(self._execute(job, tags, [asset_key(table.name) for table in group]))
                 if not runs[-1].success:
                     return runs
         return runs
+
+    def _range_tags(self, group: Sequence[Table], wanted: Wanted) -> list[dict[str, str]]:
+        table = next((table for table in group if table.attributes.partitions is not None), None)
+        definition = partitions_definition(table) if table is not None else None
+        if table is None or definition is None:
+            return [{}]
+        keys = chosen(self.instance, Lakehouse(self.settings, self.project), table, wanted)
+        found = blocks(definition, keys, self.settings.backfill_partitions)
+        return [{"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end} for start, end in found]
 
     def _execute(self, job: dg.JobDefinition, tags: Mapping[str, str], selection: Sequence[dg.AssetKey] | None = None) -> Run:
         result = job.execute_in_process(
@@ -101,34 +123,17 @@ def run_increment(settings: Settings, source: str, listener: Listener | None = N
         return runner.increment(source)
 
 
-def _groups(tables: Sequence[Table]) -> list[list[Table]]:
-    """Tables that one run can take: those that follow each other and have the same partitions, or none."""
+def _groups(tables: Sequence[Table], *, apart: bool = False) -> list[list[Table]]:
+    """Tables that one run can take: those that follow each other and have the same partitions, or none; each by itself where `apart`."""
     groups: list[list[Table]] = []
     for table in tables:
         mine = partitions_definition(table)
         theirs = [definition for each in (groups[-1] if groups else []) if (definition := partitions_definition(each)) is not None]
-        if groups and (mine is None or not theirs or theirs[0] == mine):
+        if groups and not apart and (mine is None or not theirs or theirs[0] == mine):
             groups[-1].append(table)
         else:
             groups.append([table])
     return groups
-
-
-def _range_tags(group: Sequence[Table], keys: Collection[str] | None, first: str | None, last: str | None) -> list[dict[str, str]]:
-    table = next((table for table in group if table.attributes.partitions is not None), None)
-    definition = partitions_definition(table) if table is not None else None
-    if table is None or definition is None:
-        return [{}]
-    wanted = keys_between(definition, first, last) if keys is None else keys
-    # ISO dates order as text, so the start of a key's own partition is the last that does not come after it.
-    found = blocks(definition, {_holding(definition, key) for key in wanted})
-    if not found:
-        raise LakehouseError(f"{table.name} has no partition from {first} to {last}")
-    return [{"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end} for start, end in found]
-
-
-def _holding(definition: dg.TimeWindowPartitionsDefinition, day: str) -> str:
-    return max((key for key in definition.get_partition_keys() if key <= day), default=day)
 
 
 def _error_text(event: dg.DagsterEvent) -> str:

@@ -1,6 +1,7 @@
 """Watches a source's files and asks for increments: when files have not been taken in, and when a run stopped half-way. Not here: taking them in.
 
-A request is for a state (files, versions) and its run key says which, so a state is asked for once, and a failed one three times.
+A request is for a state (files, versions, code) and its run key says which, so a state is asked for once. One whose run was killed, or kept meeting
+transient faults, is asked for three times; one that met a fault of data or contract is not asked for again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import dagster as dg
 from lakehouse_platform.ingest.landed import LandedFile, landed_files
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG
+from lakehouse_platform.orchestration.faults import FAULT_TAG
+from lakehouse_platform.orchestration.jobs import REFRESHES_TAG
 from lakehouse_platform.orchestration.names import increment_job_name, landing_key, sensor_name
 from lakehouse_platform.orchestration.reporting import is_reported
 from lakehouse_platform.orchestration.resources import LAKEHOUSE, running_folder
@@ -100,21 +103,21 @@ def _decision(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str, l
     behind = _behind(instance, lakehouse, source)
     if is_taken and not behind:
         return dg.SensorResult(skip_reason=dg.SkipReason(f"all {landing.files} files have been taken in"), cursor=cursor)
-    state = hashlib.sha256(json.dumps([is_taken or landing.fingerprint, behind]).encode()).hexdigest()[:16]
+    state = hashlib.sha256(json.dumps([is_taken or landing.fingerprint, behind, _code(lakehouse, source)]).encode()).hexdigest()[:16]
     failed = dg.RunsFilter(job_name=increment_job_name(source), tags={STATE_TAG: state}, statuses=[dg.DagsterRunStatus.FAILURE])
-    failures = instance.get_runs_count(failed)
-    if failures >= TRIES:
-        reason = f"failed {failures} times; launch {increment_job_name(source)} when it is mended"
+    failures = instance.get_runs(failed)
+    if len(failures) >= TRIES or any(FAULT_TAG in run.tags for run in failures):
+        reason = f"run {failures[0].run_id} failed, and would again; launch {increment_job_name(source)} when what it says is mended"
         return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor)
-    request = dg.RunRequest(run_key=f"{state}:{failures}", tags={**tags, STATE_TAG: state})
+    request = dg.RunRequest(run_key=f"{state}:{len(failures)}", tags={**tags, STATE_TAG: state})
     waiting = dg.AssetObservation(landing_key(source), metadata={"files": landing.files, "bytes": landing.bytes, "tables_behind": behind})
     return dg.SensorResult(run_requests=[request], asset_events=[waiting], cursor=cursor)
 
 
 def _behind(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str) -> list[str]:
     """Tables with commits that Dagster does not know of: a run was killed between its commit and its events."""
-    if instance.get_runs(dg.RunsFilter(tags={RECOMPUTED_TAG: "true"}, statuses=UNFINISHED), limit=1):
-        # An asset's run logs its events when its step ends, some time after the commit.
+    if any(instance.get_runs(dg.RunsFilter(tags={tag: "true"}, statuses=UNFINISHED), limit=1) for tag in (RECOMPUTED_TAG, REFRESHES_TAG)):
+        # A run logs its events some time after the commit, that of an asset when its step ends.
         return []
     found = []
     for name in (source, *lakehouse.project.downstream(source)):
@@ -122,6 +125,11 @@ def _behind(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str) -> 
         if snapshot is not None and not is_reported(instance, lakehouse, name, snapshot):
             found.append(f"{name}@{snapshot.version}")
     return found
+
+
+def _code(lakehouse: Lakehouse, source: str) -> list[str]:
+    """What a mended contract or query changes: then a state that failed is another."""
+    return [lakehouse.project.tables[name].code_version for name in lakehouse.project.downstream(source)]
 
 
 def _newest_run(instance: dg.DagsterInstance, source: str, runs: dg.RunsFilter) -> dg.DagsterRun | None:

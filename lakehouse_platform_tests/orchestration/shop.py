@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lakehouse_platform.settings import Settings
@@ -138,16 +138,21 @@ GROUP BY customer
 }
 
 
-def write_shop(root: Path) -> Settings:
-    """Write the project below a folder and give settings whose lakehouse is there too."""
-    for folder, (defs, properties, query) in _FOLDERS.items():
+def write_shop(root: Path, attributes: Mapping[str, str] | None = None, start: str = "2026-01-01") -> Settings:
+    """Write the project below a folder and give settings whose lakehouse is there too.
+
+    `attributes` are lines that a table's defs.yaml has more; `start` is the first day of all partitions.
+    """
+    for folder, (text, properties, query) in _FOLDERS.items():
+        extra = (attributes or {}).get(folder.replace("_", "/", 1))
+        defs = text.replace("2026-01-01", start) + (f"  {extra}\n" if extra else "")
         path = root / "project" / "defs" / "shop" / folder
         path.mkdir(parents=True)
         (path / "defs.yaml").write_text(defs.lstrip(), encoding="utf-8")
         if properties:
             (path / "contract.yaml").write_text(_contract(folder, properties), encoding="utf-8")
             (path / "transform.sql").write_text(query.lstrip(), encoding="utf-8")
-    return Settings(home=root / "home", project=root / "project", memory_limit_bytes=500_000_000, threads=1)
+    return Settings(home=root / "home", project=root / "project", memory_limit_bytes=500_000_000, threads=1, retry_seconds=0)
 
 
 def land(settings: Settings, name: str, rows: Sequence[str], *, age_seconds: float = 60.0) -> Path:

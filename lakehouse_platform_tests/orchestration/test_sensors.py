@@ -13,9 +13,10 @@ from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG
 from lakehouse_platform.orchestration.names import increment_job_name, landing_key, sensor_name
-from lakehouse_platform.orchestration.runs import Runner
+from lakehouse_platform.orchestration.runs import Runner, open_runner
 from lakehouse_platform.orchestration.sensors import GROWING_SECONDS, TRIES, observe_landing
-from lakehouse_platform_tests.orchestration.shop import SILVER, SOURCE, land, order
+from lakehouse_platform_tests.orchestration.events import materialized
+from lakehouse_platform_tests.orchestration.shop import FACT, SILVER, SOURCE, land, order
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,44 @@ def test_nothing_is_asked_for_while_a_run_is_in_flight(runner: Runner) -> None:
     assert tick(runner).request is not None
 
 
-def test_a_failing_state_is_tried_three_times(runner: Runner) -> None:
+def test_a_fault_of_data_is_not_tried_again_until_something_changes(runner: Runner) -> None:
     assert runner.increment(SOURCE).success
     # Content changed inside a record that was taken: bronze refuses it.
     land(runner.settings, "one.csv", [order(1, "2026-01-02", "11.00")])
+    wanted = tick(runner).request
+    assert wanted is not None
+    assert not launch(runner, wanted.tags).success
+    refused = tick(runner)
+    assert refused.request is None and refused.skipped is not None and "would again" in refused.skipped
+
+    land(runner.settings, "two.csv", [order(9, "2026-01-09")])
+    wanted = tick(runner).request
+    assert wanted is not None, "new files are a new state"
+    assert not launch(runner, wanted.tags).success, "the first file is refused still"
+    assert "2026-01-09" in materialized(runner.instance, FACT), "what could be taken went on to gold"
+
+
+def test_a_run_that_was_killed_is_started_three_times(runner: Runner) -> None:
     keys = set()
     for _ in range(TRIES):
         wanted = tick(runner).request
         assert wanted is not None
         keys.add(wanted.run_key)
-        assert not launch(runner, wanted.tags).success
+        job = runner.definitions.resolve_job_def(increment_job_name(SOURCE))
+        killed = runner.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=dict(wanted.tags))
+        runner.instance.report_run_failed(killed)
     assert len(keys) == TRIES
     assert tick(runner).request is None
-    land(runner.settings, "two.csv", [order(9, "2026-01-09")])
-    assert tick(runner).request is not None, "new files are a new state"
+
+
+def test_a_mended_contract_is_a_new_state(runner: Runner) -> None:
+    wanted = tick(runner).request
+    assert wanted is not None
+    query = runner.settings.defs_root / "shop" / "silver_shop_orders" / "transform.sql"
+    query.write_text(query.read_text(encoding="utf-8").replace("product_name,", "trim(product_name) AS product_name,"), encoding="utf-8")
+    with open_runner(runner.settings, instance=runner.instance) as mended:
+        again = tick(mended).request
+    assert again is not None and again.run_key != wanted.run_key
 
 
 def test_a_commit_without_events_is_asked_for(runner: Runner) -> None:
