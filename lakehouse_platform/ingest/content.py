@@ -13,10 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+import pyarrow as pa
+
 from lakehouse_platform.ingest.landed import LandedFile
 from lakehouse_platform.problems import LakehouseError
 
 CHUNK_BYTES = 1 << 20
+# Names that end so are unpacked.
+PACKED = (".gz", ".zst")
 # What one record may hold: a quote that never closes must not take all memory.
 LONGEST_RECORD_BYTES = 64 << 20
 
@@ -37,7 +41,10 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Content:
-    """A whole file. `record_end` is where its last terminated record ends, `following` the two bytes after the prefix asked for."""
+    """A whole file. `record_end` is where its last terminated record ends, `following` the two bytes after the prefix asked for.
+
+    Of files without lines, `record_end` says nothing.
+    """
 
     length: int
     digest: str
@@ -46,9 +53,9 @@ class Content:
     following: bytes
 
 
-def examine(file: LandedFile, *, has_quotes: bool, prefix_length: int = 0) -> Content:
-    """Read a file once. Raises FileRefused where it cannot be read."""
-    measure = _Measure(file, has_quotes=has_quotes)
+def examine(file: LandedFile, *, has_quotes: bool, has_lines: bool = True, prefix_length: int = 0) -> Content:
+    """Read a file once. Raises FileRefused where it cannot be read, or where a line that ends a record is too far away."""
+    measure = _Measure(file, has_quotes=has_quotes, has_lines=has_lines)
     with opened(file) as stream:
         for chunk in chunks(stream, prefix_length):
             measure.add(chunk)
@@ -61,18 +68,23 @@ def examine(file: LandedFile, *, has_quotes: bool, prefix_length: int = 0) -> Co
 
 
 @contextmanager
-def opened(file: LandedFile) -> Iterator[BinaryIO]:
-    """A file's bytes, unpacked. Raises FileRefused, naming the file and the mend, when it cannot be opened or read."""
+def opened(file: LandedFile, start: int = 0) -> Iterator[BinaryIO]:
+    """A file's bytes from `start` on, unpacked. Raises FileRefused, naming the file and the mend, when it cannot be opened or read."""
+    kind = {".gz": "gzip", ".zst": "zstd"}.get(file.path.suffix)
     try:
-        if file.path.suffix == ".gz":
-            with gzip.open(file.path) as packed:
-                yield cast("BinaryIO", packed)
-        else:
-            with file.path.open("rb") as plain:
-                yield plain
+        with file.path.open("rb") as plain:
+            stream = _unpacked(plain, kind)
+            if kind == "zstd":
+                _skip(stream, start)
+            else:
+                stream.seek(start)
+            yield stream
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise FileRefused(f"{file.source_file}: is no whole gzip file ({error}). Mend: land it again, whole, or without .gz") from error
+        raise _broken(file, "gzip", error) from error
     except OSError as error:
+        # What arrow says of a broken zstd frame is an error without a number of the operating system.
+        if kind == "zstd" and error.errno is None:
+            raise _broken(file, kind, error) from error
         raise FileRefused(f"{file.source_file}: cannot be read ({error.strerror or error}). Mend: let this user read it, or move it away") from error
 
 
@@ -100,13 +112,33 @@ def last_record_end(chunk: bytes, *, has_quotes: bool, open_quote: bool) -> int:
     return 0
 
 
+def _unpacked(plain: BinaryIO, kind: str | None) -> BinaryIO:
+    match kind:
+        case "gzip":
+            return cast("BinaryIO", gzip.GzipFile(fileobj=plain))
+        case "zstd":
+            return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"))
+        case _:
+            return plain
+
+
+def _skip(stream: BinaryIO, length: int) -> None:
+    """Read past the next bytes: a stream of zstd frames has no places to go to."""
+    for _ in chunks(stream, length):
+        pass
+
+
+def _broken(file: LandedFile, kind: str, error: Exception) -> FileRefused:
+    return FileRefused(f"{file.source_file}: is no whole {kind} file ({error}). Mend: land it again, whole, or without {file.path.suffix}")
+
+
 class _Measure:
     """Running digest, length, quote parity and last record end of the bytes added so far."""
 
-    def __init__(self, file: LandedFile, *, has_quotes: bool) -> None:
-        self._file, self._has_quotes = file, has_quotes
+    def __init__(self, file: LandedFile, *, has_quotes: bool, has_lines: bool) -> None:
+        self._file, self._has_quotes, self._has_lines = file, has_quotes, has_lines
         self._hash = hashlib.sha256()
-        for value in file.path_values:
+        for value in file.identity_values:
             # The length in front keeps ("a", "bc") apart from ("ab", "c"), and both apart from content.
             self._hash.update(f"{len(value.encode())}:{value}\0".encode())
         self.length = self.record_end = 0
@@ -125,7 +157,7 @@ class _Measure:
             self.open_quote ^= bool(chunk.count(b'"') & 1)
         self.length += len(chunk)
         self.last_byte = chunk[-1:]
-        if self.length - self.record_end > LONGEST_RECORD_BYTES:
+        if self._has_lines and self.length - self.record_end > LONGEST_RECORD_BYTES:
             raise FileRefused(
                 f"{self._file.source_file}: the record that starts at byte {self.record_end} is longer than {LONGEST_RECORD_BYTES} bytes. "
                 "Mend: end its line, or close the quote that was opened there"

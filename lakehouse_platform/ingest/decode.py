@@ -19,15 +19,15 @@ def decoded(source: Source, relation: str, fields: Sequence[str], decimals: Mapp
     double, as `<field>__exact`; CSV text is exact as it is. `_decode_failure` names the rule that a record breaks, `_decode_error`
     says it in words; both are null for a record that could be decoded. Change events have `_operation` and `_change_timestamp` too.
     """
-    if source.attributes.changes is not None:
+    if source.attributes.has_events:
         return change_fields.decoded(relation, fields, decimals)
-    if source.attributes.files.format == "json":
+    if source.attributes.files.holds_json:
         return json_fields.decoded(relation, fields, decimals)
     return csv_fields.decoded(relation, fields)
 
 
 def missing_kind(source: Source, field: str) -> str:
     """SQL that tells, of a decoded row where a field is null, how so: 'missing', 'null' or 'empty'. Costly: only for rows turned away."""
-    if source.attributes.changes is not None:
+    if source.attributes.has_events:
         return change_fields.missing_kind(field)
-    return json_fields.missing_kind(f"/{json_fields.pointer(field)}") if source.attributes.files.format == "json" else csv_fields.missing_kind(field)
+    return json_fields.missing_kind(f"/{json_fields.pointer(field)}") if source.attributes.files.holds_json else csv_fields.missing_kind(field)

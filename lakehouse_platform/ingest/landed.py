@@ -13,11 +13,20 @@ _PART = re.compile(r"\*|\{([^}]*)\}")
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file that matches a source's path. `source_file` is its path below the landing folder, `path_values` are its `{name}`s in order."""
+    """A file that matches a source's path. `source_file` is its path below the landing folder, `path_values` are its `{name}`s in order.
+
+    `is_named`: under another name it is another file, whatever it holds.
+    """
 
     path: Path
     source_file: str
     path_values: tuple[str, ...] = ()
+    is_named: bool = False
+
+    @property
+    def identity_values(self) -> tuple[str, ...]:
+        """What goes into its identity beside its content."""
+        return (*self.path_values, self.source_file) if self.is_named else self.path_values
 
 
 def landed_files(landing: Path, source: Source) -> list[LandedFile]:
@@ -29,7 +38,9 @@ def landed_files(landing: Path, source: Source) -> list[LandedFile]:
         name = path.relative_to(landing).as_posix()
         match = matching.fullmatch(name)
         if match and not path.name.startswith(".") and path.is_file():
-            found.append(LandedFile(path, name, tuple(match[column] for column in source.path_columns)))
+            values = tuple(match[column] for column in source.path_columns)
+            # Of snapshots the names decide which correction counts: where one takes back another, its content was there before.
+            found.append(LandedFile(path, name, values, is_named=source.attributes.has_snapshots))
     return sorted(found, key=lambda file: file.source_file)
 
 

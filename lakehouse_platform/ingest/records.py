@@ -13,11 +13,14 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse_platform.ingest import parquet_rows
 from lakehouse_platform.ingest.content import FileRefused, chunks, last_record_end, opened
+from lakehouse_platform.ingest.json_documents import UTF8_BOM, documents
 from lakehouse_platform.ingest.ledger import Take
 from lakehouse_platform.ingest.source import Source
 
-_UTF8_BOM = b"\xef\xbb\xbf"
+# Records as text, and as bytes where they are none: each is null where the other is not.
+Texts = tuple[pa.Array, pa.Array]
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _ROWS_AT_ONCE = 1 << 16
 _NUMBERS = pa.array(array.array("q", range(_ROWS_AT_ONCE)), pa.int64())
@@ -44,20 +47,13 @@ class RecordStream:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for take in self._takes:
-            with opened(take.file) as stream:
-                yield from self._take_batches(take, stream)
+            yield from self._take_batches(take)
 
-    def _take_batches(self, take: Take, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
-        is_csv = self._source.attributes.files.format == "csv"
-        encoding = self._source.attributes.files.encoding
-        header, first_record = _header(stream, encoding) if is_csv else (None, _mark_length(stream, encoding))
-        start = max(take.start, first_record)
-        stream.seek(start)
+    def _take_batches(self, take: Take) -> Iterator[pa.RecordBatch]:
+        header, parts = self._parts(take)
         row = take.rows_before
         constants = (header, take.file.source_file, take.identity, *take.file.path_values)
-        cut = partial(_records, has_quotes=is_csv, keeps_blank=header is not None and "," not in header)
-        for piece in _record_pieces(stream, take.end - start, has_quotes=is_csv):
-            texts, others = _texts(piece, encoding, cut)
+        for texts, others in parts:
             for first in range(0, len(texts), _ROWS_AT_ONCE):
                 text = texts.slice(first, _ROWS_AT_ONCE)
                 numbers = pc.add(_NUMBERS.slice(0, len(text)), row + 1)
@@ -65,6 +61,43 @@ class RecordStream:
                 row += len(text)
                 yield pa.record_batch(columns, schema=self._schema)
         self.last_rows[take] = row
+
+    def _parts(self, take: Take) -> tuple[str | None, Iterator[Texts]]:
+        """A take's header record, where its format has one, and its records."""
+        files = self._source.attributes.files
+        if not take.end:
+            return None, iter(())
+        match files.format:
+            case "parquet":
+                return None, ((texts, pa.nulls(len(texts), pa.binary())) for texts in parquet_rows.row_texts(take.file))
+            case "documents":
+                return None, _document_texts(take, files.encoding)
+            case "csv":
+                with opened(take.file) as stream:
+                    header, first_record = _header(stream, files.encoding)
+                return header, _line_texts(take, files.encoding, first_record, has_quotes=True, keeps_blank="," not in header)
+            case _:
+                with opened(take.file) as stream:
+                    first_record = _mark_length(stream, files.encoding)
+                return None, _line_texts(take, files.encoding, first_record, has_quotes=False, keeps_blank=False)
+
+
+def _line_texts(take: Take, encoding: str, first_record: int, *, has_quotes: bool, keeps_blank: bool) -> Iterator[Texts]:
+    start = max(take.start, first_record)
+    cut = partial(_records, has_quotes=has_quotes, keeps_blank=keeps_blank)
+    with opened(take.file, start) as stream:
+        for piece in _record_pieces(stream, take.end - start, has_quotes=has_quotes):
+            yield _texts(piece, encoding, cut)
+
+
+def _document_texts(take: Take, encoding: str) -> Iterator[Texts]:
+    with opened(take.file) as stream:
+        for records in documents(take.file, stream, take.end):
+            try:
+                texts = pa.array(records, pa.binary()).cast(pa.string()) if encoding == "utf-8" else None
+            except pa.ArrowInvalid:
+                texts = None
+            yield _one_by_one(records, encoding) if texts is None else (texts, pa.nulls(len(texts), pa.binary()))
 
 
 def _record_pieces(stream: BinaryIO, length: int, *, has_quotes: bool) -> Iterator[bytes]:
@@ -118,13 +151,13 @@ def _header(stream: BinaryIO, encoding: str) -> tuple[str, int]:
         if length:
             break
     length = length or len(head)
-    bom = _UTF8_BOM if encoding == "utf-8" else b""
+    bom = UTF8_BOM if encoding == "utf-8" else b""
     return head[:length].removeprefix(bom).removesuffix(b"\n").removesuffix(b"\r").decode(encoding, "replace"), length
 
 
 def _mark_length(stream: BinaryIO, encoding: str) -> int:
     """Length of the byte order mark that a file may start with; it belongs to no record."""
-    return len(_UTF8_BOM) if encoding == "utf-8" and stream.read(len(_UTF8_BOM)) == _UTF8_BOM else 0
+    return len(UTF8_BOM) if encoding == "utf-8" and stream.read(len(UTF8_BOM)) == UTF8_BOM else 0
 
 
 def _first_record_end(head: bytes) -> int:
@@ -135,17 +168,19 @@ def _first_record_end(head: bytes) -> int:
     return end + 1
 
 
-def _texts(piece: bytes, encoding: str, records: Callable[[bytes], pa.Array]) -> tuple[pa.Array, pa.Array]:
-    """A piece's records as text, and as bytes where they are none: each is null where the other is not."""
+def _texts(piece: bytes, encoding: str, records: Callable[[bytes], pa.Array]) -> Texts:
     try:
         # Quotes and line ends are the same bytes in all encodings, so that a piece can be turned to UTF-8 as a whole.
         texts = records(piece if encoding == "utf-8" else piece.decode(encoding).encode()).cast(pa.string())
     except (pa.ArrowInvalid, UnicodeDecodeError):
-        originals = records(piece).to_pylist()
-        decoded = [_text(record, encoding) for record in originals]
-        others = [record if text is None else None for text, record in zip(decoded, originals, strict=True)]
-        return pa.array(decoded, pa.string()), pa.array(others, pa.binary())
+        return _one_by_one(records(piece).to_pylist(), encoding)
     return texts, pa.nulls(len(texts), pa.binary())
+
+
+def _one_by_one(records: Sequence[bytes], encoding: str) -> Texts:
+    decoded = [_text(record, encoding) for record in records]
+    others = [record if text is None else None for text, record in zip(decoded, records, strict=True)]
+    return pa.array(decoded, pa.string()), pa.array(others, pa.binary())
 
 
 def _text(record: bytes, encoding: str) -> str | None:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakehouse_platform.ingest.snapshot_time import SnapshotTime
+
 
 class Files(BaseModel):
     """Files that land under the landing folder. `{name}` in the path becomes a column of that name."""
@@ -39,9 +41,22 @@ class SourceAttributes(BaseModel):
 
     table: str = Field(pattern=r"^bronze/[a-z][a-z0-9_]*$", description="Layer and name, such as bronze/activity_events")
     files: Files = Field(description="The files that hold the records")
-    changes: Literal["plain"] | None = Field(default=None, description="Records are change events: plain is {op, ts_ms, key, before, after}")
+    changes: Literal["plain", "snapshot"] | None = Field(
+        default=None, description="plain: records are change events {op, ts_ms, key, before, after}; snapshot: each file is all rows as of a time"
+    )
+    snapshot_time: SnapshotTime | None = Field(default=None, description="Of snapshots: the {name} in their path that says the time, and its format")
     owner: str | None = Field(default=None, description="Who answers for the source, such as team:retail")
     description: str = Field(default="", description="What the records are")
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the records are change events."""
+        return self.changes == "plain"
+
+    @property
+    def has_snapshots(self) -> bool:
+        """Whether each file is a full snapshot."""
+        return self.changes == "snapshot"
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,15 @@ def refusal(session: Session, source: Source, snapshot: Snapshot, changed: Conte
         "WHERE taken.raw_data IS DISTINCT FROM landed.raw_data OR taken.raw_bytes IS DISTINCT FROM landed.raw_bytes"
     )
     session.drop("landed_records")
-    record = f"record {row}" if row is not None else "the header, or what follows the last record,"
+    files = source.attributes.files
+    if row is not None:
+        what = f"record {row} was taken already and is not what it was"
+    elif files.is_whole:
+        what = f"was taken already and has grown or was written anew; a file of format {files.format} is one piece"
+    else:
+        what = "the header, or what follows the last record, was taken already and is not what it was"
     return FileRefused(
-        f"{changed.file.source_file}: {record} was taken already and is not what it was. Mend: land corrections under a new name, "
+        f"{changed.file.source_file}: {what}. Mend: land corrections under a new name, "
         f"or say `on_change: replace` or `on_change: append` in {source.defs_path}"
     )
 

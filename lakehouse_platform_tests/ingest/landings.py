@@ -70,7 +70,7 @@ class Landing:
 def landing(home: Path, path: str, file_format: str, *, settle_seconds: float = 5, changes: str | None = None, **files: str) -> Landing:
     """A lakehouse with one source."""
     attributes = SourceAttributes.model_validate({"table": NAME, "files": {"path": path, "format": file_format, **files}, "changes": changes})
-    source = build_source(Document(home / "defs" / "records" / "defs.yaml", 0, attributes), attributes)
+    source = build_source(Document(home / "defs" / "records" / "defs.yaml", 0, NAME, attributes), attributes)
     settings = Settings(home=home, settle_seconds=settle_seconds, threads=1)
     return Landing(Lakehouse(settings, Project(home, {NAME: source}, {})), source)
 
