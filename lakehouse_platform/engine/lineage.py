@@ -5,7 +5,7 @@ Belongs here: reading the query's syntax. Does not belong here: what is done wit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -18,6 +18,11 @@ from lakehouse_platform.engine.transpile import LANGUAGE
 Schemas = Mapping[str, Mapping[str, ColumnType]]
 ColumnSource = tuple[str, str]
 _Sources = dict[ColumnSource, None]
+
+_WITHIN_HOUR = ("SECOND", "MINUTE", "HOUR")
+_WITHIN_DAY = (*_WITHIN_HOUR, "DAY")
+# What a date_trunc may cut to so that a value and its cut lie in one hour, day, week or month.
+_WITHIN = {"hour": _WITHIN_HOUR, "day": _WITHIN_DAY, "week": (*_WITHIN_DAY, "WEEK"), "month": (*_WITHIN_DAY, "MONTH")}
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,36 @@ def driving_expression(query: Query, output: str, schemas: Schemas | None = None
     return found.sql(dialect=SparkSql) if found is not None else None
 
 
+def in_driving(tree: exp.Expr, node: exp.Expr | str, schemas: Schemas) -> exp.Expr | None:
+    """An output of a query by name, or an expression in one of its SELECTs, over the columns of that one's driving table; None as above."""
+    if isinstance(node, str):
+        return _driven(tree, node, schemas)
+    return _replaced(node, lambda column: _driving_column(tree, column, schemas)) if isinstance(tree, exp.Select) else None
+
+
+def in_relation(relation: exp.Expr, node: exp.Expr, schemas: Schemas) -> exp.Expr | None:
+    """An expression over the columns of one joined relation, each named with its alias, over the columns of the table that it is made of."""
+    alias = relation.alias_or_name.lower()
+
+    def followed(column: exp.Column) -> exp.Expr | None:
+        is_own = len(column.parts) == 2 and column.parts[0].name.lower() == alias
+        return _followed(relation, column.parts[1].name, column.parts[1], schemas) if is_own else None
+
+    return _replaced(node, followed)
+
+
+def _replaced(node: exp.Expr, found_of: Callable[[exp.Column], exp.Expr | None]) -> exp.Expr | None:
+    """An expression with each of its columns replaced; None where one is nothing."""
+    copied = exp.Paren(this=node.copy())
+    for column in list(copied.find_all(exp.Column)):
+        found = found_of(column)
+        if found is None:
+            return None
+        column.replace(found)
+    inner: exp.Expr = copied.this
+    return inner
+
+
 def _driven(tree: exp.Expr, output: str, schemas: Schemas) -> exp.Expr | None:
     while isinstance(tree, exp.Subquery):
         tree = tree.this
@@ -249,14 +284,18 @@ def _grouped(tree: exp.Query, node: exp.Expr) -> str | None:
     if isinstance(node, exp.Literal) and node.is_int:
         return tree.selects[int(node.name) - 1].alias_or_name if 0 < int(node.name) <= len(tree.selects) else None
     for projection in tree.selects:
-        expression = projection.unalias()
-        is_name = isinstance(node, exp.Column) and len(node.parts) == 1 and projection.alias_or_name.lower() == node.name.lower()
-        is_column = isinstance(node, exp.Column) and isinstance(expression, exp.Column) and node.name.lower() == expression.name.lower()
-        if is_column and node.table and expression.table and node.table.lower() != expression.table.lower():
-            continue
-        if is_name or is_column or node.sql(dialect=SparkSql).lower() == expression.sql(dialect=SparkSql).lower():
+        if _is_same(node, projection.unalias()) or (
+            isinstance(node, exp.Column) and not node.table and node.name.lower() == projection.alias.lower()
+        ):
             return projection.alias_or_name
     return None
+
+
+def _is_same(one: exp.Expr, other: exp.Expr) -> bool:
+    if isinstance(one, exp.Column) and isinstance(other, exp.Column):
+        # A bare name and a qualified one are the same column: were there two, the bare name would be refused.
+        return one.name.lower() == other.name.lower() and (not one.table or not other.table or one.table.lower() == other.table.lower())
+    return bool(one.sql(dialect=SparkSql).lower() == other.sql(dialect=SparkSql).lower())
 
 
 def lookup_joins(query: Query) -> tuple[LookupJoin, ...]:
@@ -320,18 +359,19 @@ def looks_beyond(query: Query, columns: Collection[str]) -> bool:
     return query.tree.find(exp.Limit, exp.Offset) is not None or any(not wanted <= names for names in within)
 
 
-def cut_column(expression: str) -> str | None:
-    """The column that a Spark SQL expression gives as it is or cuts to its hour or day, so that both lie in one day; None for any other."""
+def cut_column(expression: str, unit: str = "day") -> str | None:
+    """The column that a Spark SQL expression gives as it is, or cuts so finely that both lie in one hour, day, week or month; None for any other."""
     node: exp.Expr | None = sqlglot.parse_one(expression, dialect=SparkSql)
+    within = _WITHIN[unit]
     while node is not None:
         match node:
             case exp.Column():
                 return node.name if len(node.parts) == 1 else None
             case exp.Paren():
                 node = node.this
-            case exp.Cast() if node.is_type("date", "timestamp", "timestamptz"):
+            case exp.Cast() if node.is_type("timestamp", "timestamptz") or (node.is_type("date") and "DAY" in within):
                 node = node.this
-            case exp.Anonymous() if node.name.lower() == "date_trunc" and node.expressions[0].name.upper() in ("SECOND", "MINUTE", "HOUR", "DAY"):
+            case exp.Anonymous() if node.name.lower() == "date_trunc" and node.expressions[0].name.upper() in within:
                 node = node.expressions[1]
             case _:
                 return None

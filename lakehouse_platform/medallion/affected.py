@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from lakehouse_platform.contracts.types import DATE
+from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import Field
 from lakehouse_platform.engine.lineage import LookupJoin, column_lineage, columns_read, lookup_joins
 from lakehouse_platform.engine.query import parse_select
 from lakehouse_platform.engine.scan import scan, snapshot_scan
-from lakehouse_platform.engine.spelling import literal, quote
+from lakehouse_platform.engine.spelling import duckdb_type, literal, quote
 from lakehouse_platform.engine.transpile import to_duckdb
 from lakehouse_platform.medallion.changes import InputChange, came_rows, changed_rows, went_rows
 from lakehouse_platform.medallion.gold_inputs import GoldInputs
 from lakehouse_platform.medallion.grain import Grain
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.storage import stored_fields
 
 
 def why_all(inputs: GoldInputs) -> str | None:
@@ -56,13 +57,19 @@ def find_affected(inputs: GoldInputs, grain: Grain) -> dict[str, list[str]]:
 
 def given_partitions(inputs: GoldInputs, partitions: Collection[str]) -> None:
     """Leave in table `affected` partitions that were named by their keys."""
-    dates = ", ".join(f"(DATE {literal(key)})" for key in sorted(partitions))
-    inputs.session.table("affected", f"SELECT * FROM (VALUES {dates}) AS given({quote(str(inputs.table.partition_column))})")
+    column = str(inputs.table.partition_column)
+    kind = duckdb_type(_types(inputs.table)[column])
+    keys = ", ".join(f"(CAST({literal(key)} AS {kind}))" for key in sorted(partitions))
+    inputs.session.table("affected", f"SELECT * FROM (VALUES {keys}) AS given({quote(column)})")
 
 
 def _nothing(table: Table, grain: Grain) -> str:
-    types = {column.name: column.type for column in table.contract.columns} | {str(table.partition_column): DATE}
+    types = _types(table)
     return scan([Field(name, types[name]) for name in grain.names], (), ())
+
+
+def _types(table: Table) -> dict[str, ColumnType]:
+    return {field.name: field.type for field in stored_fields(table)}
 
 
 def _of_driving(inputs: GoldInputs, grain: Grain, change: InputChange) -> str:

@@ -13,6 +13,7 @@ from lakehouse_platform.delta.prune import files_that_may_hold
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.medallion.grain import partition_of
 from lakehouse_platform.medallion.silver_batch import SilverBatch
 from lakehouse_platform.tables.storage import stored_fields
 
@@ -46,7 +47,8 @@ def find(session: Session, batch: SilverBatch, rows: str, target: Snapshot, live
     names = ", ".join(quote(name) for name in key)
     kept = f", {names}" if live else ""
     place = "hash(_source_position.source, _source_position.row)"
-    session.table("batch_keys", f"SELECT hash({names}) AS key_hash, {place} AS place{kept} FROM ({batch.keys(rows, key)})")
+    typed = with_partition(batch, batch.keys(rows, _contract_columns(batch, key))) if _is_of_partition(batch) else batch.keys(rows, key)
+    session.table("batch_keys", f"SELECT hash({names}) AS key_hash, {place} AS place{kept} FROM ({typed})")
     repeated = "SELECT key_hash FROM batch_keys GROUP BY key_hash HAVING count(*) > 1"
     files = _files_with_keys(session, target, live, key)
     if files:
@@ -91,22 +93,28 @@ def ranked(batch: SilverBatch, candidates: str) -> str:
 
 
 def key_of(batch: SilverBatch) -> tuple[str, ...]:
-    """The columns in which a key is unique: the business key, and the partition's column where the key's scope is the partition."""
-    key = batch.table.contract.key
-    column = batch.table.contract.partition_column
-    if batch.table.attributes.key_scope == "partition" and column is not None and column not in key:
-        return (*key, column)
-    return key
+    """The columns in which a key is unique: the business key, and the Delta partition's where the key's scope is the partition."""
+    key, partition = batch.table.contract.key, batch.table.partition_column
+    return (*key, partition) if _is_of_partition(batch) and partition is not None and partition not in key else key
 
 
 def with_partition(batch: SilverBatch, relation: str) -> str:
-    """SQL of a relation of judged rows with the Delta partition column beside the contract's, where the grain is coarser than a day."""
+    """SQL of a relation of judged rows with the Delta partition column beside the contract's, where it is another."""
     partition, column = batch.table.partition_column, batch.table.contract.partition_column
     if partition is None or column is None or partition == column:
         return f"SELECT * FROM ({relation})" if " " in relation else f"SELECT * FROM {relation}"
-    grain = batch.table.attributes.partitions.grain if batch.table.attributes.partitions else "day"
     inner = f"({relation})" if " " in relation else relation
-    return f"SELECT *, CAST(date_trunc('{grain}', {quote(column)}) AS DATE) AS {quote(partition)} FROM {inner}"
+    return f"SELECT *, {partition_of(batch.table, quote(column))} AS {quote(partition)} FROM {inner}"
+
+
+def _is_of_partition(batch: SilverBatch) -> bool:
+    return batch.table.attributes.key_scope == "partition" and batch.table.partition_column is not None
+
+
+def _contract_columns(batch: SilverBatch, key: Sequence[str]) -> tuple[str, ...]:
+    """The key's columns as the contract has them: its own partitioned column, from which the Delta partition's is made, in place of that."""
+    partition, column = batch.table.partition_column, batch.table.contract.partition_column
+    return tuple(dict.fromkeys(str(column) if name == partition else name for name in key))
 
 
 def _files_with_keys(session: Session, target: Snapshot, live: Sequence[DataFile], key: Sequence[str]) -> tuple[DataFile, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 
 from lakehouse_platform.contracts.types import DATE, TIMESTAMP
 from lakehouse_platform.delta.files import DataFile, Snapshot
-from lakehouse_platform.delta.prune import files_that_may_hold
+from lakehouse_platform.delta.prune import files_within
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.lineage import cut_column, driving_expression, looks_beyond
 from lakehouse_platform.engine.spelling import quote
@@ -18,13 +16,14 @@ from lakehouse_platform.engine.typing import typed
 from lakehouse_platform.medallion.keys import files_with_keys
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.periods import Unit, last_of, partition_sql, start_at
 
 
 @dataclass(frozen=True)
 class Grain:
     """The target's columns that name what is recomputed as one, and for each the DuckDB expression over the driving input's columns.
 
-    `cut_from` gives the driving column that such a column is, or is cut from to a day or month: files can be left out by it.
+    `cut_from` gives the driving column that such a column is, or is cut from to a partition or finer: files can be left out by it.
     """
 
     names: tuple[str, ...]
@@ -58,7 +57,7 @@ def key_grain(table: Table, outputs: Sequence[str], schemas: Schemas) -> Grain |
         if text is None or driving is None:
             return None
         term, column = expression_term(text, schemas[driving]), table.contract.column(output)
-        cut = cut_column(text)
+        cut = cut_column(text, table.attributes.partitions.grain if table.attributes.partitions else "day")
         is_time, is_bare = cut is not None and schemas[driving][cut] in (DATE, TIMESTAMP), cut == text.strip("`")
         # A stored value of the column's type is as it should be.
         expressions.append(term.sql if is_bare and term.type == column.type else typed(term.sql, term.type, column))
@@ -71,15 +70,15 @@ def partition_of(table: Table, value: str) -> str:
     assert table.attributes.partitions is not None
     if table.partition_column == table.contract.partition_column:
         return value
-    return f"CAST(date_trunc('{table.attributes.partitions.grain}', {value}) AS DATE)"
+    return partition_sql(table.attributes.partitions.grain, value)
 
 
-def files_of_partitions(driving: Snapshot, column: str, partitions: Collection[date], grain: str) -> tuple[DataFile, ...]:
+def files_of_partitions(driving: Snapshot, column: str, keys: Collection[str], unit: Unit) -> tuple[DataFile, ...]:
     """The driving input's files that may hold a row of one of these partitions, which are cut from one of its columns."""
-    bound = _days if next(field.type for field in driving.columns if field.name == column) == DATE else _instants
-    bounds = [{column: bound(partition, grain)} for partition in partitions]
-    wanted = {file.path for each in bounds for file in files_that_may_hold(driving.files, each, driving.columns)}
-    return tuple(file for file in driving.files if file.path in wanted)
+    periods = [(start, last_of(start, unit)) for start in sorted(start_at(key, unit) for key in keys)]
+    if next(field.type for field in driving.columns if field.name == column) == DATE:
+        return files_within(driving.files, column, [(first.date(), last.date()) for first, last in periods], driving.columns)
+    return files_within(driving.files, column, periods, driving.columns)
 
 
 def files_of_keys(session: Session, grain: Grain, driving: Snapshot) -> tuple[DataFile, ...]:
@@ -98,14 +97,3 @@ def affected_rows(grain: Grain, columns: Collection[str], rows: str) -> str:
     condition = " AND ".join(f"driving._affected_{position} IS NOT DISTINCT FROM affected.{quote(name)}" for position, name in enumerate(grain.names))
     names = ", ".join(quote(name) for name in columns)
     return f"SELECT {names} FROM (SELECT *, {cut} FROM ({rows})) AS driving SEMI JOIN affected ON {condition}"
-
-
-def _days(partition: date, grain: str) -> tuple[date, date]:
-    """First and last day of a partition."""
-    last = partition if grain == "day" else partition.replace(day=monthrange(partition.year, partition.month)[1])
-    return partition, last
-
-
-def _instants(partition: date, grain: str) -> tuple[datetime, datetime]:
-    first, last = _days(partition, grain)
-    return datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)

@@ -50,7 +50,7 @@ def _files_of_partitions(inputs: GoldInputs, grain: Grain, driving: Snapshot) ->
     column, partitions = grain.cut_from[0], inputs.table.attributes.partitions
     if column is None or partitions is None:
         return driving.files
-    affected = [day for (day,) in inputs.session.rows(f"SELECT {quote(grain.names[0])} FROM affected")]
+    affected = [str(key) for (key,) in inputs.session.rows(f"SELECT CAST({quote(grain.names[0])} AS VARCHAR) FROM affected")]
     return files_of_partitions(driving, column, affected, partitions.grain)
 
 

@@ -1,74 +1,153 @@
-"""Partitions of tables as Dagster's: definitions, how a table's map to its input's, contiguous blocks of keys. Not here: what a partition holds."""
+"""Partitions of tables as Dagster's: definitions, how a table's map to its input's, ranges and blocks of keys. Not here: what a partition holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import cast
 
 import dagster as dg
 
+from lakehouse_platform.engine.time_windows import Span
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Partitions
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.periods import LONGEST_HOURS, SHORTEST_HOURS, Unit, following, key_of, last_of, start_at, start_of
 
-KEY_FORMAT = "%Y-%m-%d"
+DAY_FORMAT, HOUR_FORMAT = "%Y-%m-%d", "%Y-%m-%d-%H:%M"
+_MONDAY = 1
 
 
 def partitions_definition(table: Table) -> dg.TimeWindowPartitionsDefinition | None:
-    """Days or months from the table's start to its end, or to and with today; None for a table without partitions."""
+    """The table's hours, days, weeks or months from its start to its end, or to and with the present one; None for a table without partitions."""
     partitions = table.attributes.partitions
     if partitions is None:
         return None
-    start, end = _first_day(partitions.start, partitions.grain), _end_exclusive(partitions)
-    # Without an end the running day (or month) counts: increments fill it as its rows arrive.
+    start, end = start_of(partitions.start, partitions.grain), _end_exclusive(partitions)
+    # Without an end the running partition counts: increments fill it as its rows arrive.
     offset = 0 if partitions.end else 1
-    if partitions.grain == "day":
-        return dg.DailyPartitionsDefinition(start_date=start, end_date=end, end_offset=offset, fmt=KEY_FORMAT)
-    return dg.MonthlyPartitionsDefinition(start_date=start, end_date=end, end_offset=offset, fmt=KEY_FORMAT)
+    match partitions.grain:
+        case "hour":
+            return dg.HourlyPartitionsDefinition(start_date=start, end_date=end, end_offset=offset, fmt=HOUR_FORMAT)
+        case "day":
+            return dg.DailyPartitionsDefinition(start_date=start, end_date=end, end_offset=offset, fmt=DAY_FORMAT)
+        case "week":
+            return dg.WeeklyPartitionsDefinition(start_date=start, end_date=end, end_offset=offset, day_offset=_MONDAY, fmt=DAY_FORMAT)
+        case "month":
+            return dg.MonthlyPartitionsDefinition(start_date=start, end_date=end, end_offset=offset, fmt=DAY_FORMAT)
 
 
 def partition_mapping(table: Table, upstream: Table) -> dg.PartitionMapping | None:
-    """How the table's partitions depend on an input's: by time where its partition column is computed from theirs, else on all of them."""
+    """How the table's partitions depend on an input's: on those that its query reads, shifted where it reads yesterday's; else on all of them.
+
+    Dagster counts shifts in the table's own partitions, so a week that reads the day before each of its days depends on the week before too.
+    """
     if partitions_definition(upstream) is None:
         return None
-    if partitions_definition(table) is None or not follows_time(table, upstream):
+    partitions, window = table.attributes.partitions, table.windows.get(upstream.name)
+    if partitions is None or window is None:
         return dg.AllPartitionMapping()
-    return dg.TimeWindowPartitionMapping()
+    return dg.TimeWindowPartitionMapping(
+        start_offset=_units(window.first, partitions.grain, up=False),
+        end_offset=_units(window.end, partitions.grain, up=True),
+        # A week may begin before its days do, and the first day has no yesterday.
+        allow_nonexistent_upstream_partitions=True,
+    )
 
 
 def follows_time(table: Table, upstream: Table) -> bool:
-    """Whether the table's partition column is computed from the input's partition column, so that a day goes to its own day."""
-    column, source = table.contract.partition_column, upstream.contract.partition_column
-    return column is not None and source is not None and (upstream.name, source) in table.lineage.get(column, ())
+    """Whether the query tells which partitions of an input a partition of the table is made from, so that a day goes to its own day or week."""
+    return upstream.name in table.windows
 
 
-def blocks(definition: dg.TimeWindowPartitionsDefinition, keys: Iterable[str]) -> list[tuple[str, str]]:
-    """First and last key of each run of adjacent partitions: Dagster's runs take ranges. Raises LakehouseError for keys that do not exist."""
-    positions = {key: position for position, key in enumerate(definition.get_partition_keys())}
-    wanted = sorted(set(keys))
-    if unknown := [key for key in wanted if key not in positions]:
-        raise LakehouseError(f"no partition {', '.join(unknown)}: they go from {min(positions, default='-')} to {max(positions, default='-')}")
-    found: list[tuple[str, str]] = []
+def blocks(definition: dg.TimeWindowPartitionsDefinition, keys: Iterable[str], at_most: int | None = None) -> list[tuple[str, str]]:
+    """First and last key of each run of adjacent partitions, of no more than `at_most`: Dagster's runs take ranges.
+
+    Raises LakehouseError for keys that do not exist.
+    """
+    unit, wanted = unit_of(definition), sorted(set(keys))
+    if unknown := unknown_keys(definition, wanted):
+        first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
+        raise LakehouseError(f"no partition {', '.join(unknown)}: they go from {first or '-'} to {last or '-'}")
+    found: list[list[str]] = []
     for key in wanted:
-        if found and positions[found[-1][1]] + 1 == positions[key]:
-            found[-1] = (found[-1][0], key)
+        is_next = bool(found) and following(start_at(found[-1][-1], unit), unit) == start_at(key, unit)
+        if is_next and (at_most is None or len(found[-1]) < at_most):
+            found[-1].append(key)
         else:
-            found.append((key, key))
-    return found
+            found.append([key])
+    return [(block[0], block[-1]) for block in found]
 
 
 def keys_between(definition: dg.TimeWindowPartitionsDefinition, first: str | None, last: str | None) -> list[str]:
-    """The partition keys from first to last, both included; an absent bound is the definition's own."""
-    return [key for key in definition.get_partition_keys() if (first is None or key >= first) and (last is None or key <= last)]
+    """The partition keys from the one that holds a day or hour to the one that holds another; an absent bound is the definition's own."""
+    unit, bounds = unit_of(definition), _bounds(definition)
+    if bounds is None:
+        return []
+    start = bounds[0] if first is None else max(bounds[0], start_of(_period(first)[0], unit))
+    end = bounds[1] if last is None else min(bounds[1], start_of(_period(last)[1], unit))
+    return [key_of(each, unit) for each in _periods(start, end, unit)]
 
 
-def _first_day(day: date, grain: str) -> datetime:
-    """The start of the partition that holds a day."""
-    return datetime(day.year, day.month, day.day if grain == "day" else 1, tzinfo=UTC)
+def keys_of(definition: dg.TimeWindowPartitionsDefinition, text: str) -> list[str]:
+    """The partitions that a day or hour stands for: the one that holds it, or all of its hours. They need not exist."""
+    unit, (first, last) = unit_of(definition), _period(text)
+    return [key_of(each, unit) for each in _periods(start_of(first, unit), start_of(last, unit), unit)]
+
+
+def is_partition_text(text: str) -> bool:
+    """Whether a text names a day (YYYY-MM-DD) or an hour (YYYY-MM-DD-HH:00)."""
+    try:
+        _period(text)
+    except ValueError:
+        return False
+    return True
+
+
+def unknown_keys(definition: dg.TimeWindowPartitionsDefinition, keys: Collection[str]) -> list[str]:
+    """Those of some keys that are no partition."""
+    unit, bounds = unit_of(definition), _bounds(definition)
+    return [key for key in keys if bounds is None or not bounds[0] <= start_at(key, unit) <= bounds[1]]
+
+
+def unit_of(definition: dg.TimeWindowPartitionsDefinition) -> Unit:
+    """What the partitions are: hours, days, weeks or months."""
+    schedule = definition.schedule_type
+    assert schedule is not None
+    return cast("Unit", {"HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month"}[schedule.value])
+
+
+def _bounds(definition: dg.TimeWindowPartitionsDefinition) -> tuple[datetime, datetime] | None:
+    """The starts of the first and the last partition; None while there is none."""
+    unit = unit_of(definition)
+    first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
+    return (start_at(first, unit), start_at(last, unit)) if first is not None and last is not None else None
+
+
+def _periods(start: datetime, end: datetime, unit: Unit) -> Iterator[datetime]:
+    while start <= end:
+        yield start
+        start = following(start, unit)
+
+
+def _period(text: str) -> tuple[datetime, datetime]:
+    """First and last moment of the day or hour that a text names. Raises ValueError."""
+    unit: Unit = "day" if len(text) == len("YYYY-MM-DD") else "hour"
+    start = start_at(text, unit)
+    return start, last_of(start, unit)
+
+
+def _units(span: Span, unit: Unit, *, up: bool) -> int:
+    """A span in whole partitions, rounded outwards; of months by month and hours by hour exactly."""
+    if unit == "month":
+        months, hours = span.months, span.hours
+        length = (LONGEST_HOURS if up == (hours < 0) else SHORTEST_HOURS)["month"]
+    else:
+        longest = (span.months < 0) != up
+        months, hours = 0, span.hours + span.months * (LONGEST_HOURS if longest else SHORTEST_HOURS)["month"]
+        length = LONGEST_HOURS[unit]
+    return months + (-(-hours // length) if up else hours // length)
 
 
 def _end_exclusive(partitions: Partitions) -> datetime | None:
-    if partitions.end is None:
-        return None
-    last = _first_day(partitions.end, partitions.grain)
-    return _first_day((last + timedelta(days=1 if partitions.grain == "day" else 31)).date(), partitions.grain)
+    return None if partitions.end is None else following(start_of(partitions.end, partitions.grain), partitions.grain)

@@ -15,6 +15,7 @@ from lakehouse_platform.engine.lineage import column_lineage
 from lakehouse_platform.engine.query import Query
 from lakehouse_platform.engine.rows import row_query
 from lakehouse_platform.engine.spelling import duckdb_type, quote
+from lakehouse_platform.engine.time_windows import TimeWindow, time_windows
 from lakehouse_platform.engine.transpile import expression_to_duckdb, output_types, to_duckdb
 from lakehouse_platform.engine.typing import converts
 from lakehouse_platform.ingest.bronze_columns import bronze_columns
@@ -69,6 +70,7 @@ def check_table(session: Session, draft: Draft, upstream: Upstream) -> tuple[Tab
     except ProjectError as error:
         return None, [*problems, *error.problems]
     columns = [column for column in mapped_columns(table) if column.name in table.output_types]
+    table = replace(table, windows=_windows(table, upstream.tables, known))
     return table, problems + [problem for column in columns if (problem := _type_problem(table, column)) is not None]
 
 
@@ -113,6 +115,13 @@ def _build_query_table(session: Session, table: Table, known: Mapping[str, Mappi
         session.view(f"input_{position}", "SELECT " + ", ".join(f"NULL::{duckdb_type(kind)} AS {quote(column)}" for column, kind in columns.items()))
     types = _describe(session, table, to_duckdb(table.query, relations, known))
     return _with(table, (), types, column_lineage(table.query, known))
+
+
+def _windows(table: Table, tables: Mapping[str, Table], known: Mapping[str, Mapping[str, ColumnType]]) -> Mapping[str, TimeWindow]:
+    """The windows of time that a partitioned table reads of its partitioned inputs."""
+    result = table.partitioned
+    inputs = {name: part for name in table.inputs if name in tables and (part := tables[name].partitioned) is not None}
+    return time_windows(table.query, result, inputs, known) if result is not None and inputs else {}
 
 
 def _with(table: Table, fields: tuple[str, ...], types: Mapping[str, ColumnType], lineage: Mapping[str, tuple[ColumnSource, ...]]) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lakehouse_platform.contracts.model import Contract
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine.query import Query
+from lakehouse_platform.engine.time_windows import Partitioned, TimeWindow
 from lakehouse_platform.tables.attributes import Refresh, TableAttributes
 
 # (table, column) that a column is computed from.
@@ -21,6 +22,7 @@ class Table:
 
     `inputs` are the tables that the query names, the driving one first: the one whose changed rows decide what is recomputed.
     `fields` are the source fields (all strings) that a query over bronze decodes. `output_types` are the types the query gives.
+    `windows` tell for each input whose partitions lead to the table's own which of them a partition is made from.
     """
 
     attributes: TableAttributes
@@ -32,6 +34,7 @@ class Table:
     output_types: Mapping[str, ColumnType] = field(default_factory=dict)
     lineage: Mapping[str, tuple[ColumnSource, ...]] = field(default_factory=dict)
     code_version: str = ""
+    windows: Mapping[str, TimeWindow] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -59,8 +62,16 @@ class Table:
         return self.attributes.refresh
 
     @property
+    def partitioned(self) -> Partitioned | None:
+        """The contract's partitioned column and its grain; None where the table has no partitions."""
+        partitions, column = self.attributes.partitions, self.contract.partition_column
+        if partitions is None or column is None:
+            return None
+        return Partitioned(column, partitions.grain, self.contract.column(column).type.name == "date")
+
+    @property
     def partition_column(self) -> str | None:
-        """The Delta partition column: the contract's partitioned column, or `<column>_month` where the grain is coarser."""
+        """The Delta partition column: the contract's own where it is a date by day, else `<column>_<grain>`, which the platform fills."""
         partitions, column = self.attributes.partitions, self.contract.partition_column
         if partitions is None or column is None:
             return None

@@ -39,7 +39,10 @@ def _inputs(table: Table, sources: Mapping[str, Source]) -> Iterator[tuple[str, 
         yield f"a gold table cannot read {from_bronze[0]}: its records are not decoded", "read the silver table instead"
     changes = bool(from_bronze) and sources[from_bronze[0]].attributes.changes is not None
     if table.layer == "silver" and changes != (table.refresh is Refresh.SCD1):
-        yield f"refresh: {table.refresh} does not fit its source", "change events are refreshed by scd1, other records by append or upsert"
+        mend = "change events and snapshots are refreshed by scd1, other records by append or upsert"
+        yield f"refresh: {table.refresh} does not fit its source", mend
+    if "smallest_snapshot" in table.attributes.model_fields_set and not any(sources[name].attributes.has_snapshots for name in from_bronze):
+        yield "smallest_snapshot is for a silver table over snapshots", "take it out, or say changes: snapshot of its source"
 
 
 def _key(table: Table) -> Iterator[tuple[str, str]]:

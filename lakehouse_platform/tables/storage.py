@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lakehouse_platform.contracts.model import Column
-from lakehouse_platform.contracts.types import BIGINT, DATE, STRING, TIMESTAMP, struct
+from lakehouse_platform.contracts.types import BIGINT, STRING, TIMESTAMP, struct
 from lakehouse_platform.delta.files import Field
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.tables.periods import partition_type
 
 POSITION = Field("_source_position", struct(source=STRING, row=BIGINT))
 OPERATION = Field("_operation", STRING)
@@ -37,13 +38,13 @@ def contract_fields(table: Table) -> tuple[Field, ...]:
 
 
 def stored_fields(table: Table) -> tuple[Field, ...]:
-    """All columns of the table on disk: the contract's, the source position of silver rows, and a coarser partition column."""
+    """All columns of the table on disk: the contract's, the source position of silver rows, and a partition column of its own."""
     fields = list(contract_fields(table))
     if table.layer == "silver":
         fields.append(POSITION)
-    partition = table.partition_column
-    if partition is not None and partition not in {field.name for field in fields}:
-        fields.append(Field(partition, DATE))
+    partition, partitions = table.partition_column, table.attributes.partitions
+    if partition is not None and partitions is not None and partition != table.contract.partition_column:
+        fields.append(Field(partition, partition_type(partitions.grain)))
     return tuple(fields)
 
 
