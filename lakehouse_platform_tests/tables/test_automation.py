@@ -39,7 +39,8 @@ def test_what_is_taken_is_a_schedule_for_dagster(text: str) -> None:
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, automation: object, message: str) -> None:
     found = one(tmp_path, "SELECT line, amount FROM bronze.orders", automation=automation)
     assert found.path.name == "defs.yaml"
-    assert "automation" in found.path.read_text(encoding="utf-8").splitlines()[found.line - 1]
+    line = found.path.read_text(encoding="utf-8").splitlines()[found.line - 1].strip()
+    assert line.split(":")[0] in ("automation", "cron", "timezone", "after_rows")
     assert message in found.message and found.message.startswith("automation")
     assert found.mend
 
