@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_PREFIX = "LAKEHOUSE_"
+
 
 class Settings(BaseSettings):
     """Settings from the environment (`LAKEHOUSE_HOME`, `LAKEHOUSE_MEMORY_LIMIT_BYTES`, …); the defaults suit one machine."""
 
-    model_config = SettingsConfigDict(env_prefix="LAKEHOUSE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(default=Path(".lakehouse"), description="Where the data of this lakehouse lives")
     tables: str | None = Field(default=None, description="Root of the Delta tables; by default `<home>/tables`")
@@ -21,7 +24,9 @@ class Settings(BaseSettings):
     settle_seconds: float = Field(default=5.0, ge=0, description="How long a file must be unchanged before its unterminated last record counts")
     key_salt: str = Field(default="", repr=False, description="Secret in the surrogate keys of classified values; another one makes other keys")
     commit_tries: int = Field(default=10, gt=0, description="How often a commit that lost a race is derived anew and tried again")
-    backfill_partitions: int | None = Field(default=None, gt=0, description="Partitions that a run of a backfill takes at most; without it, any number")
+    backfill_partitions: int | None = Field(
+        default=None, gt=0, description="Partitions that a run of a backfill takes at most; without it, any number"
+    )
     retry_seconds: float = Field(default=5.0, ge=0, description="Wait before a step that storage failed is tried again; grows with each try")
 
     @property
@@ -48,3 +53,13 @@ class Settings(BaseSettings):
     def scratch(self) -> Path:
         """Where DuckDB spills; safe to delete when nothing runs."""
         return self.home.absolute() / "scratch"
+
+
+def setting_names() -> list[str]:
+    """The variables that are settings."""
+    return [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+
+
+def variables() -> list[str]:
+    """The variables of the environment that look like settings, whether they are or not."""
+    return [name for name in os.environ if name.startswith(_PREFIX)]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, quarantine, query, runs, server
+from lakehouse_platform.cli import catalogue, demo, doctor, quarantine, query, runs, server
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -39,4 +39,5 @@ app.command("history")(catalogue.history)
 app.command("accounts")(catalogue.accounts)
 app.command("lineage")(catalogue.lineage)
 app.command("up")(server.up)
+app.command("doctor")(doctor.doctor)
 app.add_typer(quarantine.app, name="quarantine")

@@ -34,10 +34,15 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="A table for people, or JSON for scripts")]
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
-    """Print rows. JSON is one array of objects with exact decimals."""
+def show(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None, empty: str = "There are no rows."
+) -> None:
+    """Print rows, or for people what `empty` says of none. JSON is one array of objects with exact decimals."""
     if output is Format.JSON:
         sys.stdout.write(as_json([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
+        return
+    if not rows:
+        show_lines("", empty)
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(columns):
@@ -47,7 +52,32 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, 
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+    _console().print(table)
+
+
+def show_records(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, empty: str = "There are no rows.") -> None:
+    """Print rows whose values are long: for people a line a value, a blank line after each row. JSON as `show`."""
+    if output is Format.JSON or not rows:
+        show(columns, rows, output, empty=empty)
+        return
+    for row in rows:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="bold")
+        grid.add_column(overflow="fold")
+        for name, value in zip(columns, row, strict=True):
+            for position, line in enumerate(value if isinstance(value, list) else [value]):
+                grid.add_row("" if position else name, _cell(line))
+        _console().print(grid, "")
+
+
+def show_lines(mark: str, *texts: str) -> None:
+    """Print texts below each other, behind a mark that stands once; empty ones are left out."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for position, text in enumerate(each for each in texts if each):
+        grid.add_row("" if position else mark, Text(text))
+    _console().print(grid)
 
 
 def tell(text: str) -> None:
@@ -101,3 +131,7 @@ def _text(value: Any) -> str:
             return value.hex()
         case _:
             return str(value)
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)

@@ -45,6 +45,12 @@ def end_dead_runs(instance: dg.DagsterInstance, folder: Path) -> list[str]:
     return ended
 
 
+def dead_runs(instance: dg.DagsterInstance, folder: Path) -> list[str]:
+    """Ids of runs whose process is gone and that nobody has ended yet."""
+    gone = [path.name for path in sorted(folder.glob("[!.]*")) if not _is_locked(path)]
+    return [run_id for run_id in gone if (run := instance.get_run_by_id(run_id)) is not None and not run.is_finished]
+
+
 def _is_locked(path: Path) -> bool:
     try:
         with path.open() as file:
