@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, doctor, quarantine, query, runs, server
+from lakehouse_platform.cli import catalogue, demo, doctor, project, quarantine, query, runs, server
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -41,3 +41,4 @@ app.command("lineage")(catalogue.lineage)
 app.command("up")(server.up)
 app.command("doctor")(doctor.doctor)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(project.tables, name="table")
