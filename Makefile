@@ -7,7 +7,7 @@ LOCK_HASH := $(shell cksum < requirements.lock | cut -d" " -f1)
 STAMP := $(VENV)/.installed-$(LOCK_HASH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format up bench sabotage lock clean
+.PHONY: help install demo test lint format up docs bench sabotage lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ lint: $(STAMP) ## Style, types and import walls
 format: $(STAMP) ## Put the code into its form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+docs: $(STAMP) ## Write docs/reference.md from the code
+	$(BIN)/python -m lakehouse_platform.cli.reference docs/reference.md
 
 up: $(STAMP) ## Dagster's webserver and daemon over the lakehouse
 	$(BIN)/lakehouse up

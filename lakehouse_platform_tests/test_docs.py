@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from lakehouse_platform.cli.exits import ExitCode
+from lakehouse_platform.cli.reference import reference_text
 from lakehouse_platform.contracts.properties import COLUMN_PROPERTIES
 from lakehouse_platform.engine.transpile import LANGUAGE
 from lakehouse_platform.ingest.source import Files, SourceAttributes
@@ -31,6 +32,10 @@ def test_every_attribute_and_way_to_refresh_is_listed() -> None:
     assert first_cells("defs.md") >= wanted | set(Refresh)
 
 
+def test_the_reference_is_what_the_code_says() -> None:
+    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == reference_text(), "run `make docs`"
+
+
 def test_every_custom_property_is_listed() -> None:
     assert first_cells("contracts.md") >= set(COLUMN_PROPERTIES)
 
@@ -47,6 +52,6 @@ def test_every_exit_code_is_listed() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
