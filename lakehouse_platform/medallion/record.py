@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -21,6 +22,11 @@ class Ruling(BaseModel):
     batch_id: str
     state: Literal["released", "rejected"]
     reason: str
+
+    @property
+    def committed_id(self) -> str:
+        """The id under which the batch is committed. Not the held one's: two rulings at once must not share their rows in quarantine."""
+        return hashlib.sha256(f"{self.batch_id}\0{self.state}".encode()).hexdigest()[:32]
 
 
 class CommitRecord(BaseModel):

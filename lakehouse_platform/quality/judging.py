@@ -12,7 +12,7 @@ from lakehouse_platform.contracts.types import STRING
 from lakehouse_platform.engine.rows import RowQuery
 from lakehouse_platform.engine.spelling import literal, quote
 from lakehouse_platform.engine.typing import typed
-from lakehouse_platform.quality.reasons import Judge, conditions, failing, late, reasons
+from lakehouse_platform.quality.reasons import Judge, batch_rejected, conditions, failing, late, reasons
 
 
 def judged(judge: Judge, decoded: str) -> str:
@@ -66,11 +66,12 @@ def _outcome(judge: Judge) -> str:
     broken = "_decode_failure IS NOT NULL" + (" OR _where_failed" if judge.query.where_can_fail else "")
     kept = "TRUE" if judge.query.where is None else "coalesce(_where, FALSE)"
     fails = " OR ".join(f"({condition.fails})" for condition in conditions(judge)) or "FALSE"
-    bound = late(judge)
+    bound, turned_away = late(judge), batch_rejected(judge)
     # random() keeps the optimiser from pushing a filter on the outcome below the typing, which would then be computed twice.
     return (
         f"CASE WHEN {broken} THEN 'rejected' WHEN NOT {kept} THEN 'filtered' WHEN {fails} THEN 'rejected' "
-        f"WHEN {bound.fails if bound else 'FALSE'} THEN 'late' WHEN random() < 0 THEN NULL ELSE 'valid' END"
+        f"WHEN {bound.fails if bound else 'FALSE'} THEN 'late' WHEN {turned_away.fails if turned_away else 'FALSE'} THEN 'rejected' "
+        "WHEN random() < 0 THEN NULL ELSE 'valid' END"
     )
 
 

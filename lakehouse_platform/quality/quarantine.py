@@ -55,6 +55,13 @@ def replace_batch(session: Session, snapshot: Snapshot, batch_id: str, rows_sql:
     return sum(file.rows for file in added)
 
 
+def drop_batches(snapshot: Snapshot | None, batch_ids: Collection[str]) -> None:
+    """Clear batches that the table will never commit. Raises CommitConflict when the quarantine moved since `snapshot`."""
+    removed = tuple(file for file in snapshot.files if file.partition_values.get("batch_id") in batch_ids) if snapshot is not None else ()
+    if snapshot is not None and removed:
+        commit(snapshot, removed=removed)
+
+
 def quarantined_rows(outcome_sql: str, run_id: str, batch_id: str, now: str) -> str:
     """SQL that makes quarantine's rows from judged ones."""
     return (
