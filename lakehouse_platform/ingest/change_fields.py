@@ -19,6 +19,8 @@ _ERRORS = json_fields.ERRORS | {
 }
 _FIRST_MS, _LAST_MS = -62135596800000, 253402300799999
 _IMAGES = ("before", "after")
+# SQL of the names of a decoded event's fields; of a delete nothing but the key counts.
+FIELD_NAMES = "CASE WHEN _operation <> 'd' THEN json_keys(raw_data, '/after') END"
 
 
 def decoded(relation: str, fields: Sequence[str], decimals: Mapping[str, ColumnType]) -> str:

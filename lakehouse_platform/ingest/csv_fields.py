@@ -58,3 +58,7 @@ def _failure() -> str:
 
 def _error() -> str:
     return "CASE _decode_failure " + " ".join(f"WHEN '{rule}' THEN {text}" for rule, text in _ERRORS.items()) + " END"
+
+
+# SQL of the names of a record's fields.
+FIELD_NAMES = f"list_distinct({_split('source_header')})"

@@ -20,6 +20,9 @@ ERRORS = {
     "duplicate_json_key": "holds a key twice in one object, and readers differ in which one they take",
 }
 
+# SQL of the names of a decoded record's fields.
+FIELD_NAMES = "json_keys(raw_data)"
+
 
 def decoded(relation: str, fields: Sequence[str], decimals: Mapping[str, ColumnType]) -> str:
     """SQL of a bronze relation of JSON records with these fields."""
