@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, doctor, project, quarantine, query, runs, server
+from lakehouse_platform.cli import catalogue, demo, doctor, ingest, project, quarantine, query, runs, server
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ def options(
 
 app.command("demo")(demo.demo)
 app.command("materialize")(runs.materialize)
+app.command("ingest")(ingest.ingest)
 app.command("check")(runs.check)
 app.command("query")(query.query)
 app.command("tables")(catalogue.tables)
@@ -41,4 +42,5 @@ app.command("lineage")(catalogue.lineage)
 app.command("up")(server.up)
 app.command("doctor")(doctor.doctor)
 app.add_typer(quarantine.app, name="quarantine")
+app.command("test")(project.test)
 app.add_typer(project.tables, name="table")

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli.opening import open_lakehouse
-from lakehouse_platform.cli.output import tell, working
+from lakehouse_platform.cli.exits import ExitCode
+from lakehouse_platform.cli.opening import open_lakehouse, table_name
+from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
 
 tables = typer.Typer(help="The tables of your own project.", no_args_is_help=True)
+FOLDER = "tests"
 _TABLE = re.compile(r"(bronze|silver|gold)[/.][a-z][a-z0-9_]*")
 
 
@@ -37,6 +39,32 @@ def new_table(
     # What was written must load; where it does not, its mistakes are told as all others are.
     load_project(lakehouse.project.root)
     tell(_NEXT[proposals[-1].table.split("/", maxsplit=1)[0]].format(table=proposals[-1].table, path=_shown(proposals[-1].folder)))
+
+
+def test(
+    table: Annotated[str | None, typer.Argument(help="A table; all that have cases by default")] = None, output: FormatOption = Format.TABLE
+) -> None:
+    """Run the cases in the tables' folders (`tests/*.yaml`): given rows in, expected rows out; exit code 3 when one differs."""
+    from lakehouse_platform.fixtures.running import run_cases
+
+    lakehouse = open_lakehouse()
+    names = [table_name(lakehouse, table)] if table is not None else list(lakehouse.project.tables)
+    results = []
+    for name in names:
+        known = lakehouse.project.tables.get(name)
+        if known is not None:
+            with working(f"Testing {name}"):
+                results += list(run_cases(lakehouse.settings, lakehouse.project, known))
+    if not results:
+        tell(f"There are no cases: write one into the folder {FOLDER} of a table's folder, such as {FOLDER}/late_orders.yaml.")
+    rows = [(result.table, result.case, "differs" if result.differences else "passed", _told(result.differences, output)) for result in results]
+    show(("table", "case", "status", "differences"), rows, output)
+    if any(result.differences for result in results):
+        raise typer.Exit(ExitCode.CHECKS)
+
+
+def _told(differences: tuple[str, ...], output: Format) -> str | tuple[str, ...]:
+    return differences if output is Format.JSON else "\n".join(differences)
 
 
 _NEXT = {
