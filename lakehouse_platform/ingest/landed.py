@@ -31,17 +31,22 @@ class LandedFile:
 
 def landed_files(landing: Path, source: Source) -> list[LandedFile]:
     """All files of a source, by path. Names that start with a dot are files still being written, and left alone."""
-    pattern = source.attributes.files.path
-    matching = re.compile(_regular_expression(pattern), re.DOTALL)
     found = []
-    for path in landing.glob(_glob(pattern)):
-        name = path.relative_to(landing).as_posix()
-        match = matching.fullmatch(name)
-        if match and not path.name.startswith(".") and path.is_file():
-            values = tuple(match[column] for column in source.path_columns)
-            # Of snapshots the names decide which correction counts: where one takes back another, its content was there before.
-            found.append(LandedFile(path, name, values, is_named=source.attributes.has_snapshots))
+    for path in landing.glob(_glob(source.attributes.files.path)):
+        file = landed_as(path, path.relative_to(landing).as_posix(), source)
+        if file is not None and path.is_file():
+            found.append(file)
     return sorted(found, key=lambda file: file.source_file)
+
+
+def landed_as(path: Path, name: str, source: Source) -> LandedFile | None:
+    """A file as one of a source that lies at `name` below the landing folder; None where that is no name of the source's files."""
+    match = re.fullmatch(regular_expression(source.attributes.files.path), name, re.DOTALL)
+    if match is None or name.rsplit("/", 1)[-1].startswith("."):
+        return None
+    values = tuple(match[column] for column in source.path_columns)
+    # Of snapshots the names decide which correction counts: where one takes back another, its content was there before.
+    return LandedFile(path, name, values, is_named=source.attributes.has_snapshots)
 
 
 def _glob(pattern: str) -> str:
@@ -49,7 +54,8 @@ def _glob(pattern: str) -> str:
     return re.sub(r"[?\[]", r"[\g<0>]", _PART.sub("*", pattern))
 
 
-def _regular_expression(pattern: str) -> str:
+def regular_expression(pattern: str) -> str:
+    """A pattern of paths, or a part of one, as a regular expression with a group for each `{name}`."""
     parts, start = [], 0
     for match in _PART.finditer(pattern):
         parts.append(re.escape(pattern[start : match.start()]))

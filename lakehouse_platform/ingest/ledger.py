@@ -121,6 +121,11 @@ def _is_loss(ledger: _Ledger, source: Source, file: LandedFile, identity: str) -
     return source.attributes.files.on_change != "append" and ledger.has_other_content(file, identity)
 
 
+def was_taken(file: LandedFile, snapshot: Snapshot | None) -> bool:
+    """Whether a file's whole content was taken before, under any name."""
+    return _Ledger(snapshot).knows(examine(file, has_quotes=False, has_lines=False).digest)
+
+
 def whole(file: LandedFile) -> Take:
     """A take of all that a file holds, whatever was taken before."""
     content = examine(file, has_quotes=False, has_lines=False)
