@@ -14,6 +14,7 @@ from lakehouse_platform.engine.transpile import expression_to_duckdb
 REASON = struct(field=STRING, rule=STRING, message=STRING, source_text=STRING)
 REASONS = array(REASON)
 BATCH_REJECTED = "batch_rejected"
+UNKNOWN_FIELDS = "unknown_fields"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Judge:
     `carried` are further columns to keep, by name, as SQL over the decoded row. `delete_operation` names one that is 'd' on deletes: of
     those only the key is judged. Over the decoded row too, `missing_kinds` tells how a null came to be, `decimal_texts` a decimal's text.
     `rejected_batches` maps the ids of bronze batches that a person rejected as a whole to why; with any, `_batch_id` must be carried.
+    With `rejects_unknown_fields`, `_unknown_fields` must be.
     """
 
     contract: Contract
@@ -37,6 +39,7 @@ class Judge:
     missing_kinds: Mapping[str, str] = field(default_factory=dict)
     decimal_texts: Mapping[str, str] = field(default_factory=dict)
     rejected_batches: Mapping[str, str] = field(default_factory=dict)
+    rejects_unknown_fields: bool = False
 
     @property
     def checks(self) -> int:
@@ -70,7 +73,11 @@ def rule_ids(judge: Judge) -> tuple[str, ...]:
 def conditions(judge: Judge) -> list[Condition]:
     """Every condition that rejects a decoded row."""
     found = [condition for column in judge.columns for condition in _column_conditions(judge, column)]
-    return found + [_rule_condition(judge, rule) for rule in judge.contract.error_rules]
+    found += [_rule_condition(judge, rule) for rule in judge.contract.error_rules]
+    if judge.rejects_unknown_fields:
+        message = "('holds fields that nobody knows: ' || array_to_string(_unknown_fields, ', '))"
+        found.append(Condition("coalesce(len(_unknown_fields) > 0, FALSE)", UNKNOWN_FIELDS, "NULL::VARCHAR", message))
+    return found
 
 
 def failing(judge: Judge, rule: RowRule) -> str:
