@@ -24,10 +24,11 @@ def rows_waiting(lakehouse: Lakehouse, table: Table) -> int | None:
 
 
 def _read_by(lakehouse: Lakehouse, table: Table) -> list[str]:
-    """What the table has cursors over: of an input that is made of change events, a dimension reads the events."""
+    """What the table's rows come from: not the lookups of silver, and of an input that is made of change events, a dimension reads the events."""
+    inputs = table.inputs if table.layer == "gold" else table.inputs[:1]
     of_events = {name for name, each in lakehouse.project.tables.items() if each.refresh is Refresh.SCD1}
     is_dimension = table.layer == "gold" and table.refresh in (Refresh.SCD1, Refresh.SCD2)
-    return [changes_name(name) if is_dimension and name in of_events else name for name in table.inputs]
+    return [changes_name(name) if is_dimension and name in of_events else name for name in inputs]
 
 
 def _came(lakehouse: Lakehouse, target: Snapshot | None, name: str) -> int | None:

@@ -5,26 +5,22 @@ With LAKEHOUSE_TEST_DATA (a folder of the real data sets) the backfill is of the
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import pytest
 
 from lakehouse_platform.demo.landing import land as land_products
 from lakehouse_platform.orchestration.instance import prepare_home
 from lakehouse_platform.settings import Settings
+from lakehouse_platform_tests.e2e.server import Server, free_port, wait_for
 from lakehouse_platform_tests.orchestration.shop import DAILY, FACT, SILVER, land, order, write_shop
 
 ROOT = Path(__file__).parents[2]
@@ -63,22 +59,6 @@ class Product:
     rows: int
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running webserver."""
-
-    port: int
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        """The data that GraphQL gives."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = Request(f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=60) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
-
-
 @pytest.fixture
 def product(tmp_path: Path) -> Product:
     """Files that have landed, none of them taken in."""
@@ -104,27 +84,27 @@ def server(product: Product) -> Iterator[Server]:
         "PYTHONPATH": str(ROOT),
         **({"LAKEHOUSE_PROJECT": str(product.settings.project)} if product.settings.project else {}),
     }
-    port = _free_port()
+    port = free_port()
     workspace = ["-w", str(ROOT / "workspace.yaml")]
     with ExitStack() as stack:
         for module, arguments in (("dagster_webserver", ["-p", str(port), *workspace]), ("dagster._daemon", ["run", *workspace])):
             log = stack.enter_context((product.settings.dagster_home / f"{module}.log").open("w"))
             stack.enter_context(_process([sys.executable, "-m", module, *arguments], environment, log))
         running = Server(port)
-        _wait_for(lambda: _answers(running), "the webserver")
+        wait_for(running.answers, "the webserver", SECONDS)
         yield running
 
 
 def test_what_lands_is_taken_in_and_a_backfill_shows_every_partition(product: Product, server: Server) -> None:
     job = f"increment_{product.source}"
-    _wait_for(lambda: "SUCCESS" in _statuses(server, job), f"{job} to be launched by its sensor and to succeed")
+    wait_for(lambda: "SUCCESS" in _statuses(server, job), f"{job} to be launched by its sensor and to succeed", SECONDS)
     assert _statuses(server, job) == ["SUCCESS"]
 
     launched = server.ask(
         _BACKFILL, params={"assetSelection": [{"path": table.split("/")} for table in product.tables], "partitionNames": list(product.days)}
     )["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
-    _wait_for(lambda: _backfill_status(server, launched["backfillId"]).startswith("COMPLETED"), "the backfill to end")
+    wait_for(lambda: _backfill_status(server, launched["backfillId"]).startswith("COMPLETED"), "the backfill to end", SECONDS)
     assert _backfill_status(server, launched["backfillId"]) == "COMPLETED_SUCCESS"
 
     tag = {"key": "dagster/backfill", "value": launched["backfillId"]}
@@ -154,21 +134,6 @@ def _backfill_status(server: Server, backfill: str) -> str:
     return status
 
 
-def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
-        time.sleep(0.5)
-
-
-def _answers(server: Server) -> bool:
-    try:
-        server.ask("{ version }")
-    except (URLError, ConnectionError, TimeoutError):
-        return False
-    return True
-
-
 @contextmanager
 def _process(command: list[str], environment: dict[str, str], log: Any) -> Iterator[None]:
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
@@ -181,13 +146,6 @@ def _process(command: list[str], environment: dict[str, str], log: Any) -> Itera
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _days(first: date, last: date) -> tuple[str, ...]:
