@@ -137,9 +137,13 @@ def _opened(run: SilverRun, accounts: Accounts, judgement: Judgement) -> Decisio
         late=accounts.late,
         filtered=accounts.filtered,
         share=judgement.share,
-        bronze_batches=tuple(str(batch) for (batch,) in run.session.rows("SELECT DISTINCT batch_id FROM bronze_rows ORDER BY ALL")),
+        bronze_batches=judgement.batches or _all_batches(run),
         decided_timestamp=datetime.now(UTC),
     )
+
+
+def _all_batches(run: SilverRun) -> tuple[str, ...]:
+    return tuple(str(batch) for (batch,) in run.session.rows("SELECT DISTINCT batch_id FROM bronze_rows ORDER BY ALL"))
 
 
 def _block(rows: list[Decision], decision: Decision) -> Block:

@@ -25,7 +25,7 @@ from lakehouse_platform.medallion.bronze_changed import Rewrite, refusal, rows_t
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 
 
 class FilesRefused(LakehouseError):
@@ -110,7 +110,7 @@ def _take(session: Session, batch: _Batch) -> StepResult | None:
     session.drop("landed_records")
     moved = [take.file.source_file for take in batch.takes if not take.still_stands()]
     if moved:
-        raise LakehouseError(f"{', '.join(moved)} changed while being read; nothing was taken. Mend: run again once nothing writes there")
+        raise TransientFault(f"{', '.join(moved)} changed while being read; nothing was taken. Mend: run again once nothing writes there")
     rows = sum(file.rows for file in added)
     replaced = {take.file.source_file for take in batch.takes if take.supersedes and not take.rows_before}
     if rows == 0 and not replaced:
@@ -133,7 +133,8 @@ def _take(session: Session, batch: _Batch) -> StepResult | None:
 def _bronze_rows(batch: _Batch) -> str:
     """SQL of the bronze columns but the partition's, which the path says."""
     made = {
-        "batch_id": literal(batch.batch_id),
+        # A person decides about batches, and of several snapshots perhaps about one.
+        "batch_id": "content_hash[:32]" if batch.source.attributes.has_snapshots else literal(batch.batch_id),
         "ingestion_timestamp": literal(batch.now),
     }
     names = [field.name for field in bronze_columns(batch.source) if field.name != PARTITION_COLUMN]

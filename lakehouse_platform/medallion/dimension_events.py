@@ -13,7 +13,7 @@ from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.lineage import columns_read, driving_expression
 from lakehouse_platform.engine.scan import snapshot_scan
-from lakehouse_platform.engine.spelling import quote
+from lakehouse_platform.engine.spelling import duckdb_type, quote
 from lakehouse_platform.engine.transpile import to_duckdb, with_extra_outputs
 from lakehouse_platform.medallion.changes import InputChange, changed_rows, everything, increment_of
 from lakehouse_platform.medallion.checked import typed_rows
@@ -70,7 +70,12 @@ def _from_changes(session: Session, table: Table, upstream: Table, change: Input
         session.table("input_events", event_set(change.upstream))
     session.table("events_now", _mapped_changes(table, upstream))
     if change.kind == "files":
-        touched = f"SELECT {_names(business_key(table))} FROM events_now"
+        # Not the keys of events that are there now: between two snapshots another one may come, and take the only events of a key away.
+        key_columns = _upstream_key(table, upstream)
+        outputs = ", ".join(
+            f"CAST({quote(key_columns[name])} AS {duckdb_type(table.contract.column(name).type)}) AS {quote(name)}" for name in key_columns
+        )
+        touched = f"SELECT {outputs} FROM input_keys"
     return DimensionEvents(change, touched, "SELECT * FROM events_now", CHANGE_SEQUENCE, files)
 
 

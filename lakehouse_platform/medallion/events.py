@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lakehouse_platform.delta.commit import CommitConflict, create_table
-from lakehouse_platform.delta.files import DataFile, Field, Snapshot
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot, same_columns
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION
+from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION, mapped_columns
 
 CHANGE_SEQUENCE = (CHANGED.name,)
 # Events of one sequence are told apart by their place in the source.
@@ -43,6 +44,19 @@ def ensure_changes(lakehouse: Lakehouse, table: Table) -> Snapshot:
         found = lakehouse.snapshot(name)
     assert found is not None
     return found
+
+
+def refuse_other_events(table: Table, changes: Snapshot) -> None:
+    """Raise LakehouseError where new events cannot stand beside those that are there, as after a rebuild that was killed half-way."""
+    if not same_columns(event_fields(table), changes.columns):
+        raise LakehouseError(f"{table.name}: its set of events has other columns than its contract says; run `lakehouse rebuild {table.name}`")
+
+
+def event_hash(table: Table) -> str:
+    """SQL of `_event_hash`: what happened, to which key and when, told by the columns that the source gives."""
+    names = [*(quote(column.name) for column in mapped_columns(table)), OPERATION.name, CHANGED.name]
+    content = ", ".join(f"{name} := {name}" for name in names)
+    return f"md5(CAST(to_json(struct_pack({content})) AS VARCHAR)) AS {EVENT_HASH.name}"
 
 
 def event_set(changes: Snapshot, files: Sequence[DataFile] | None = None) -> str:

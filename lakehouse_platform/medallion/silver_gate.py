@@ -22,7 +22,10 @@ from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batc
 def identity(batch: SilverBatch, inputs: Sequence[InputChange]) -> str:
     """The id of a batch: what decides its rows, and what decides whether they pass."""
     decided = [f"rejected {batch_id}" for batch_id in batch.decided.rejected] + [f"released {batch_id}" for batch_id in batch.decided.released]
-    return batch_identity(batch.table, inputs, [f"gate {batch.table.attributes.gate_limits}", *decided])
+    limits = [f"gate {batch.table.attributes.gate_limits}"]
+    if batch.source.attributes.has_snapshots:
+        limits.append(f"smallest_snapshot {batch.table.attributes.smallest_snapshot}")
+    return batch_identity(batch.table, inputs, [*limits, *decided])
 
 
 def ruled(batch: SilverBatch, batch_id: str, waiting: Block | None, ruling: Ruling) -> SilverBatch:
@@ -38,15 +41,22 @@ def ruled(batch: SilverBatch, batch_id: str, waiting: Block | None, ruling: Ruli
     return batch if ruling.state == "released" else replace(batch, decided=batch.decided.rejecting(waiting.decision, ruling.reason))
 
 
-def let_through(run: SilverRun, batch: SilverBatch, accounts: Accounts, judged: str) -> Verdict | None:
+def let_through(run: SilverRun, batch: SilverBatch, accounts: Accounts, judged: str, doubt: Judgement | None = None) -> Verdict | None:
     """The verdict on a batch of which `judged` are the rows that are not valid, or all; None where nobody asks for one.
 
+    A `doubt` is a verdict against a part of the batch, which does not pass then, whatever the share of its valid rows.
     Raises BatchBlocked, once the failing rows are held and the block is logged. A rebuild is not judged: it stands on decisions made before.
     """
     limits = run.table.attributes.gate_limits
-    if limits is None or run.ruling is not None or run.change.reason is not None:
+    if run.ruling is not None or run.change.reason is not None:
         return None
-    judgement = judge(accounts - _decided(run, batch, judged), limits)
+    judgement = judge(accounts - _decided(run, batch, judged), limits) if limits is not None else None
+    if judgement is None or judgement.verdict is not Verdict.BLOCK:
+        judgement = doubt or judgement
+    elif doubt is not None:
+        judgement = replace(judgement, reason=f"{judgement.reason}; {doubt.reason}")
+    if judgement is None:
+        return None
     if judgement.verdict is Verdict.BLOCK:
         raise BatchBlocked(hold(run, batch, accounts, judgement, judged))
     return judgement.verdict

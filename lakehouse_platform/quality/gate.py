@@ -31,12 +31,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict and what it stands on; `rows` are those that the query does not leave out, `share` is None where there are none."""
+    """A verdict and what it stands on; `rows` are those that the query does not leave out, `share` is None where there are none.
+
+    `batches` are the bronze batches that it is about; without any it is about all that were judged.
+    """
 
     verdict: Verdict
     rows: int
     share: float | None
     reason: str
+    batches: tuple[str, ...] = ()
 
 
 def judge(accounts: Accounts, limits: Limits) -> Judgement:

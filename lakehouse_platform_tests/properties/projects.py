@@ -26,11 +26,15 @@ class Folder:
     files: Mapping[str, str]
 
 
-def source(table: str, path: str, *, file_format: str = "json", changes: str | None = None, **files: Any) -> Folder:
+def source(
+    table: str, path: str, *, file_format: str = "json", changes: str | None = None, snapshot_time: Mapping[str, str] | None = None, **files: Any
+) -> Folder:
     """A bronze table fed from files; `files` are further attributes of them."""
     attributes: dict[str, Any] = {"table": table, "files": {"path": path, "format": file_format, **files}}
     if changes is not None:
         attributes["changes"] = changes
+    if snapshot_time is not None:
+        attributes["snapshot_time"] = dict(snapshot_time)
     return Folder(_folder_name(table), {"defs.yaml": _component("Source", attributes)})
 
 
