@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.files import Field, Snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.query import clock_outputs
-from lakehouse_platform.engine.scan import scan, snapshot_scan
+from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
-from lakehouse_platform.medallion.target import written_as_files
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import SILVER_FILLED, partition_columns, stored_fields
+from lakehouse_platform.tables.storage import SILVER_FILLED, stored_fields
 
 DIFFERENCE = "difference"
 
@@ -38,11 +37,6 @@ def difference(session: Session, table: Table, target: Snapshot, rows: str) -> d
         "columns_only_after": sorted(types_after.keys() - types_before.keys()),
         "columns_of_another_type": sorted(name for name, kind in types_before.items() if types_after.get(name, kind) != kind),
     }
-
-
-def written_rows(table: Table, target: Snapshot, added: Sequence[WrittenFile]) -> str:
-    """SQL of the rows of files that were written for a table, in the contract's columns."""
-    return scan(stored_fields(table), partition_columns(table), written_as_files(target.location, added))
 
 
 def _compared(table: Table, before: Sequence[Field], after: Sequence[Field]) -> list[str]:

@@ -15,7 +15,7 @@ from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.affected import find_affected, given_partitions, why_all
 from lakehouse_platform.medallion.changes import batch_identity
 from lakehouse_platform.medallion.checked import counted_rules
-from lakehouse_platform.medallion.difference import DIFFERENCE, difference, written_rows
+from lakehouse_platform.medallion.difference import DIFFERENCE, difference
 from lakehouse_platform.medallion.gold_inputs import GoldInputs, open_inputs
 from lakehouse_platform.medallion.history import last_record
 from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
@@ -25,7 +25,7 @@ from lakehouse_platform.medallion.recompute import driving_files, recomputed
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.stale import ASKED, CODE_CHANGED, is_stale
-from lakehouse_platform.medallion.target import ensure_table, refuse_other_columns
+from lakehouse_platform.medallion.target import ensure_table, refuse_other_columns, written_rows
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
@@ -67,7 +67,7 @@ def plan_rebuild(lakehouse: Lakehouse, session: Session, table: Table, run_id: s
         raise LakehouseError(f"{table.driving} does not exist yet, so there is nothing to compute {table.name} from")
     why = CODE_CHANGED if is_stale(lakehouse, table) else ASKED
     planned = _plan(_Run(inputs, target, _record(inputs, run_id, None, why, {}), everything=True), ())
-    rows = "SELECT * FROM rows_wanted" if table.refresh is Refresh.REPLACE_KEYS else written_rows(table, target, planned.added)
+    rows = "SELECT * FROM rows_wanted" if table.refresh is Refresh.REPLACE_KEYS else written_rows(table, target.location, planned.added)
     notes = {**planned.record.notes, DIFFERENCE: difference(session, table, target, rows)}
     return replace(planned, record=planned.record.model_copy(update={"notes": notes}))
 
@@ -140,7 +140,7 @@ def _plan_partitions(run: _Run, rows: str, driving: Sequence[DataFile], partitio
     update = {
         "partitions": dict.fromkeys(sorted(partitions), 0) | planned.partitions,
         "rows": planned.rows,
-        "rules": counted_rules(session, table, written_rows(table, target, added)),
+        "rules": counted_rules(session, table, written_rows(table, target.location, added)),
     }
     return replace(planned, record=run.record.model_copy(update=update))
 

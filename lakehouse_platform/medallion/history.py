@@ -33,10 +33,13 @@ def last_record(lakehouse: Lakehouse, table: str) -> CommitRecord | None:
 
 def records_backwards(lakehouse: Lakehouse, table: str) -> Iterator[CommitRecord]:
     """The records in a table's log, the latest first: who needs only some of them reads no more of the log."""
+    return (version.record for version in versions_backwards(lakehouse, table) if version.record is not None)
+
+
+def versions_backwards(lakehouse: Lakehouse, table: str) -> Iterator[Version]:
+    """The versions of a table, the latest first."""
     for entry in commits(lakehouse.location(table), newest_first=True):
-        record = record_of(entry.metadata)
-        if record is not None:
-            yield record
+        yield Version(entry.version, entry.timestamp_ms, entry.operation, record_of(entry.metadata))
 
 
 @dataclass(frozen=True)

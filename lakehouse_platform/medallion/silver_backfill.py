@@ -10,13 +10,14 @@ from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan, snapshot_scan
 from lakehouse_platform.engine.spelling import literal, quote
+from lakehouse_platform.medallion.blocks import BatchBlocked, waiting
 from lakehouse_platform.medallion.changes import cursor_of
 from lakehouse_platform.medallion.contested import ranked, with_partition
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, open_batch
-from lakehouse_platform.medallion.target import ensure_table, partition_rows, written_as_files
+from lakehouse_platform.medallion.target import ensure_table, partition_rows, refuse_other_columns, written_as_files
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.attributes import Refresh
@@ -30,10 +31,14 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
     if column is None:
         raise LakehouseError(f"{table.name} has no partitions; refresh it without naming any")
     target = ensure_table(lakehouse, table)
+    refuse_other_columns(table, target)
     upstream = lakehouse.snapshot(table.inputs[0])
     if upstream is None:
         raise LakehouseError(f"{table.inputs[0]} does not exist yet; ingest it before its partitions are computed")
     cursor = cursor_of(target, upstream)
+    # Without a cursor all of bronze would be taken in, past the gate.
+    if cursor is None and (block := waiting(lakehouse, session, table.name, target)) is not None:
+        raise BatchBlocked(block)
     if cursor is not None and cursor != upstream.version:
         upstream = lakehouse.snapshot(table.inputs[0], cursor)
         assert upstream is not None
@@ -77,7 +82,7 @@ def _refuse_other_rows(session: Session, target: Snapshot, table: Table, removed
     if gone or come:
         raise LakehouseError(
             f"{table.name}: recomputed, these partitions would lose {gone} rows and gain {come}, because its contract or query has changed "
-            "since they were booked; nothing was committed. Put the change back, or make the table anew (docs/operations.md, Changing a table)"
+            f"since they were booked; nothing was committed. Put the change back, or run `lakehouse rebuild {table.name}`"
         )
 
 

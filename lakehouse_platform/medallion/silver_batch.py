@@ -21,6 +21,7 @@ from lakehouse_platform.medallion.changes import InputChange
 from lakehouse_platform.medallion.decisions import Decided, decided
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import open_lookups
+from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.quality.judging import judged, typed_rows, warning_counts
 from lakehouse_platform.quality.reasons import Judge, rule_ids
 from lakehouse_platform.tables.definition import Table
@@ -36,11 +37,15 @@ _CARRIED = {
 }
 _CHANGE = {name: name for name in ("_operation", "_change_timestamp")}
 _BATCH = {"_batch_id": "batch_id"}
+_UNKNOWN = {"_unknown_fields": "_unknown_fields"}
 
 
 @dataclass(frozen=True)
 class SilverRun:
-    """What one attempt stands on: snapshots taken in the protocol's order (quarantine first), and what changed upstream and in what is looked up."""
+    """What one attempt stands on: snapshots taken in the protocol's order (quarantine first), and what changed upstream and in what is looked up.
+
+    `ruling` is a person's on the batch, where it was blocked before.
+    """
 
     lakehouse: Lakehouse
     session: Session
@@ -50,6 +55,8 @@ class SilverRun:
     target: Snapshot
     change: InputChange
     lookups: tuple[InputChange, ...] = ()
+    batch_id: str = ""
+    ruling: Ruling | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,24 @@ class SilverBatch:
     decided: Decided = field(default_factory=Decided)
 
     @property
+    def known_fields(self) -> tuple[str, ...]:
+        """Fields of a record that the query reads, or that the table says it knows."""
+        return (*self.query.fields, *self.table.attributes.known_fields)
+
+    @property
+    def _rejects_unknown(self) -> bool:
+        return self.table.attributes.unknown_fields == "reject"
+
+    @property
     def has_changes(self) -> bool:
         """Whether the records are change events."""
         return self.source.attributes.has_events
 
-    def judged(self, rows: str) -> str:
-        """SQL of the rows of a bronze relation, typed and judged."""
+    def judged(self, rows: str, carried: Mapping[str, str] | None = None) -> str:
+        """SQL of the rows of a bronze relation, typed and judged; with further columns of the decoded rows, by name, as SQL."""
         columns = mapped_columns(self.table)
-        return judged(self._judge(columns), self._decoded(rows, columns))
+        judge = self._judge(columns)
+        return judged(replace(judge, carried={**judge.carried, **(carried or {})}), self._decoded(rows, columns))
 
     def keys(self, rows: str, key: Sequence[str]) -> str:
         """SQL of the typed key columns of each row and its `_source_position`, and nothing else that costs time."""
@@ -99,7 +116,9 @@ class SilverBatch:
 
     def _decoded(self, rows: str, columns: tuple[Column, ...]) -> str:
         fields = self._fields(columns)
-        return looked_up(self.query.lookups, decoded(self.source, rows, fields, self._decimals(columns, fields)), self.lookups)
+        known = self.known_fields if self._rejects_unknown else None
+        records = decoded(self.source, rows, fields, self._decimals(columns, fields), known)
+        return looked_up(self.query.lookups, records, self.lookups)
 
     def _judge(self, columns: tuple[Column, ...]) -> Judge:
         attributes = self.table.attributes
@@ -109,14 +128,20 @@ class SilverBatch:
             columns=columns,
             given_types={**self.table.output_types, **self._exact_types(columns)},
             processed_timestamp=self.now,
-            carried=_CARRIED | (_CHANGE if self.has_changes else {}) | (_BATCH if self.decided.batches else {}),
+            carried=self._carried,
             event_time=attributes.event_time,
             lateness_seconds=attributes.lateness_seconds,
             delete_operation="_operation" if self.has_changes else None,
             missing_kinds={column.name: kind for column in columns if (kind := self._missing_kind(column.name)) is not None},
             decimal_texts={name: quote(field) for name, field in self._decimal_fields(columns).items()},
             rejected_batches=self.decided.rejected,
+            rejects_unknown_fields=self._rejects_unknown,
         )
+
+    @property
+    def _carried(self) -> dict[str, str]:
+        events, batches = _CHANGE if self.has_changes else {}, _BATCH if self.decided.batches else {}
+        return _CARRIED | events | batches | (_UNKNOWN if self._rejects_unknown else {})
 
     def _query_of_exact(self, columns: tuple[Column, ...]) -> RowQuery:
         """The query with each column that is one bare DECIMAL field taken from the number as it stands in the record."""

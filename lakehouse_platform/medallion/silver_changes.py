@@ -6,31 +6,40 @@ Not here: judging rows, versions of dimensions.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion import books
-from lakehouse_platform.medallion.changes import batch_identity
 from lakehouse_platform.medallion.contested import with_partition
-from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_set
+from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_fields, event_hash, event_set, refuse_other_events
 from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed, files_with_keys, having_keys
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
+from lakehouse_platform.medallion.silver_gate import let_through
+from lakehouse_platform.medallion.unknown_fields import unknown_field_counts
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batch
-from lakehouse_platform.tables.storage import SILVER_FILLED, stored_fields, unbounded_columns
+from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
+
+JUDGED = "SELECT * FROM judged_events"
+_FIRST = "row_number() OVER (PARTITION BY _event_hash ORDER BY _source_position.source, _source_position.row) = 1"
+FRESH_EVENTS = f"SELECT * FROM batch_events QUALIFY {_FIRST}"
 
 
 def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
     """Take a batch of change events (view `bronze_rows`) into the table: quarantine, then the set of events, then the state, which decides."""
     lakehouse, session, table, change = run.lakehouse, run.session, run.table, run.change
-    batch_id = batch_identity(table, [change])
     session.table("judged_events", batch.judged("bronze_rows"))
-    replace_batch(session, run.quarantine, batch_id, quarantined_rows("SELECT * FROM judged_events", run.run_id, batch_id, batch.now))
+    verdict = let_through(run, batch, _judged_events(session), JUDGED)
+    replace_batch(session, run.quarantine, run.batch_id, quarantined_rows(JUDGED, run.run_id, run.batch_id, batch.now))
+    if run.ruling is not None and run.ruling.state == "rejected":
+        _forget_events(run)
     _append_events(run, batch)
-    accounts = _count_events(session)
+    accounts = count_events(session)
     pass_rate = accounts.pass_rate
     if change.kind == "all":
         # A rebuild starts again from nothing: only what differs from the books is booked, so that their sum stays the table's state.
@@ -39,13 +48,15 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
         table=table.name,
         step="rebuild" if change.reason else "increment",
         run_id=run.run_id,
-        batch_id=batch_id,
+        batch_id=run.batch_id,
         code_version=table.code_version,
         inputs={change.input: (change.from_version, change.to_version)},
         accounts=accounts,
         pass_rate=pass_rate,
-        rules=_rule_counts(session, batch),
+        rules=rule_counts(session, batch),
         rebuilt=change.reason,
+        gate=verdict,
+        ruling=run.ruling,
     )
     wanted = _state_of_keys(run, batch)
     cursors = {change.cursor_id: change.to_version}
@@ -57,16 +68,17 @@ def _state_of_keys(run: SilverRun, batch: SilverBatch) -> KeyedRows:
     session, key = run.session, batch.table.contract.key
     changes = ensure_changes(run.lakehouse, batch.table)
     names = ", ".join(quote(field.name) for field in stored_fields(batch.table))
-    if run.change.reason is not None:
+    if run.change.kind == "all":
         return KeyedRows(key, None, f"SELECT {names} FROM ({with_partition(batch, current_rows(event_set(changes), key))})")
     session.table("event_keys", f"SELECT DISTINCT {', '.join(quote(name) for name in key)} FROM batch_events")
     events = having_keys(f"({event_set(changes, files_with_keys(session, changes, key, 'event_keys'))})", key, "event_keys")
     return KeyedRows(key, "SELECT * FROM event_keys", f"SELECT {names} FROM ({with_partition(batch, current_rows(events, key))})")
 
 
-def _rule_counts(session: Session, batch: SilverBatch) -> dict[str, int]:
+def rule_counts(session: Session, batch: SilverBatch) -> dict[str, int]:
+    """How many rows of `judged_events` fail each rule that rejects, and of `batch_events` each that warns."""
     unnested = "SELECT unnest(_reasons).rule AS rule FROM judged_events WHERE _outcome IN ('rejected', 'late')"
-    counts = dict.fromkeys(batch.rules(), 0)
+    counts = dict.fromkeys(batch.rules(), 0) | unknown_field_counts(session, batch)
     counts |= {rule: int(count) for rule, count in session.rows(f"SELECT rule, count(*) FROM ({unnested}) GROUP BY ALL")}
     warned = batch.warnings("batch_events WHERE _operation <> 'd'")
     if warned is not None:
@@ -75,37 +87,61 @@ def _rule_counts(session: Session, batch: SilverBatch) -> dict[str, int]:
     return counts
 
 
+def collect_events(session: Session, batch: SilverBatch) -> None:
+    """Leave the valid events of table `judged_events` in `batch_events`, each with its hash; FRESH_EVENTS is SQL of each of them once."""
+    names = ", ".join([*(quote(column.name) for column in batch.table.contract.columns), "_operation", "_change_timestamp", "_source_position"])
+    session.table("batch_events", f"SELECT {names}, {event_hash(batch.table)} FROM judged_events WHERE _outcome = 'valid'")
+
+
 def _append_events(run: SilverRun, batch: SilverBatch) -> None:
     """Append the batch's valid events (table `judged_events`) to the table's set, each once; leaves them all in `batch_events`.
 
     An event that comes again from an earlier place in the source moves there, so that the set does not depend on arrival.
-    A rebuild makes the set anew from the batch: what another bronze table once held is no event any more.
+    Where all of bronze is read, the set is made anew from the batch: what another bronze table once held is no event any more.
     """
     session = run.session
-    columns = [quote(column.name) for column in batch.table.contract.columns]
-    identity = [name for name in columns if name not in {quote(filled) for filled in SILVER_FILLED}]
-    content = ", ".join(f"{name} := {name}" for name in [*identity, "_operation", "_change_timestamp"])
-    event_hash = f"md5(CAST(to_json(struct_pack({content})) AS VARCHAR)) AS _event_hash"
-    names = ", ".join([*columns, "_operation", "_change_timestamp", "_source_position"])
-    session.table("batch_events", f"SELECT {names}, {event_hash} FROM judged_events WHERE _outcome = 'valid'")
+    collect_events(session, batch)
     changes = ensure_changes(run.lakehouse, batch.table)
-    outdated = changes.files if run.change.reason is not None else ()
-    stored = snapshot_scan(changes, () if outdated else None)
+    is_anew = run.change.kind == "all"
+    if not is_anew:
+        refuse_other_events(run.table, changes)
+    outdated = changes.files if is_anew else ()
+    stored = snapshot_scan(changes, () if is_anew else None)
     session.table("known_events", f"SELECT _event_hash, _source_position FROM ({stored}) SEMI JOIN batch_events USING (_event_hash)")
-    first = "row_number() OVER (PARTITION BY _event_hash ORDER BY _source_position.source, _source_position.row) = 1"
-    fresh = f"SELECT * FROM batch_events QUALIFY {first}"
     known = "SELECT _event_hash, min(_source_position) AS _first FROM known_events GROUP BY ALL"
-    new = f"SELECT fresh.* FROM ({fresh}) AS fresh LEFT JOIN ({known}) USING (_event_hash) WHERE _first IS NULL OR fresh._source_position < _first"
+    new = (
+        f"SELECT fresh.* FROM ({FRESH_EVENTS}) AS fresh LEFT JOIN ({known}) USING (_event_hash) "
+        "WHERE _first IS NULL OR fresh._source_position < _first"
+    )
     added = session.write(new, changes.location, ())
     if added or outdated:
-        commit(changes, added=added, removed=outdated, unbounded=unbounded_columns(batch.table))
+        commit(changes, added=added, removed=outdated, unbounded=unbounded_columns(batch.table), columns=event_fields(run.table) if is_anew else None)
 
 
-def _count_events(session: Session) -> Accounts:
+def _forget_events(run: SilverRun) -> None:
+    """Take the batch's events out of the set: a release that was killed between its two commits has put them there, and now they are rejected."""
+    session, changes = run.session, ensure_changes(run.lakehouse, run.table)
+    stored = snapshot_scan(changes, with_file=True)
+    places = "(SELECT _source_position FROM judged_events)"
+    holding = {uri for (uri,) in session.rows(f"SELECT DISTINCT _file FROM ({stored}) SEMI JOIN {places} USING (_source_position)")}
+    removed = tuple(file for file in changes.files if file.uri in holding)
+    if removed:
+        names = ", ".join(quote(field.name) for field in changes.columns)
+        kept = f"SELECT {names} FROM ({snapshot_scan(changes, removed)}) ANTI JOIN {places} USING (_source_position)"
+        commit(changes, added=session.write(kept, changes.location, ()), removed=removed, unbounded=unbounded_columns(run.table))
+
+
+def _judged_events(session: Session) -> Accounts:
+    """The rows of table `judged_events` by outcome; which of the valid ones came before is not asked yet."""
+    ends = ", ".join(f"count(*) FILTER (WHERE _outcome = '{end}')" for end in ("valid", "rejected", "late", "filtered"))
+    read, valid, rejected, late, filtered = session.row(f"SELECT count(*), {ends} FROM judged_events")
+    return Accounts(read, valid, 0, rejected, late, filtered)
+
+
+def count_events(session: Session) -> Accounts:
     """Accounts of table `judged_events`: a valid event is accepted unless it came before, from another place in the source."""
-    ends = ", ".join(f"count(*) FILTER (WHERE _outcome = '{end}')" for end in ("rejected", "late", "filtered"))
-    read, rejected, late, filtered = session.row(f"SELECT count(*), {ends} FROM judged_events")
+    judged = _judged_events(session)
     # A place that is the batch's own is there because a run before this one was killed between the two commits.
     elsewhere = "SELECT count(DISTINCT _event_hash) FROM known_events ANTI JOIN batch_events USING (_event_hash, _source_position)"
     accepted = session.row(f"SELECT (SELECT count(DISTINCT _event_hash) FROM batch_events) - ({elsewhere})")[0]
-    return Accounts(read, accepted, read - rejected - late - filtered - accepted, rejected, late, filtered)
+    return replace(judged, accepted=accepted, duplicates=judged.accepted - accepted)

@@ -14,7 +14,8 @@ from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.contested import PLACE, Settled, find, settle, with_partition
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
-from lakehouse_platform.medallion.target import written_as_files
+from lakehouse_platform.medallion.target import written_rows
+from lakehouse_platform.medallion.unknown_fields import unknown_field_counts
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.attributes import Refresh
@@ -81,8 +82,7 @@ def _leftover(run: SilverRun, batch: SilverBatch, uncontested: str, added: Seque
     if not missing:
         run.session.table("leftover", "SELECT * FROM contested_rows LIMIT 0")
         return
-    files = written_as_files(run.target.location, added)
-    stored = scan(run.target.columns, run.target.partition_columns, files)
+    stored = written_rows(run.table, run.target.location, added)
     written = f"(SELECT _source_position.source AS source_file, _source_position.row AS source_row FROM ({stored}))"
     # Places first, raw records after: joined together, every record of the batch would go through the join (3.8 s of 14 s).
     places = f"SELECT source_file, source_row FROM {uncontested} AS uncontested ANTI JOIN {written} USING (source_file, source_row)"
@@ -102,7 +102,7 @@ def _outcomes(session: Session) -> dict[str, int]:
 
 def _rule_counts(run: SilverRun, batch: SilverBatch, added: Sequence[WrittenFile], *, has_contested: bool) -> dict[str, int]:
     session = run.session
-    counts = dict.fromkeys(batch.rules(), 0)
+    counts = dict.fromkeys(batch.rules(), 0) | unknown_field_counts(session, batch)
     unnested = f"SELECT unnest(_reasons).rule AS rule FROM ({TURNED_AWAY}) WHERE _outcome IN ('rejected', 'late')"
     counts |= {rule: int(count) for rule, count in session.rows(f"SELECT rule, count(*) FROM ({unnested}) GROUP BY ALL")}
     warned = batch.warnings(f"({_valid_rows(run, batch, added, has_contested=has_contested)}) WHERE data_quality_score < 1")
@@ -115,7 +115,7 @@ def _rule_counts(run: SilverRun, batch: SilverBatch, added: Sequence[WrittenFile
 def _valid_rows(run: SilverRun, batch: SilverBatch, added: Sequence[WrittenFile], *, has_contested: bool) -> str:
     """SQL of the batch's valid rows, duplicates included: who wins depends on how rows were split into batches, their number does not."""
     names = ", ".join(quote(field.name) for field in contract_fields(batch.table))
-    stored = scan(run.target.columns, run.target.partition_columns, written_as_files(run.target.location, added))
+    stored = written_rows(run.table, run.target.location, added)
     rows = f"SELECT {names} FROM ({stored}) WHERE processed_timestamp = TIMESTAMPTZ '{batch.now}'"
     if not has_contested:
         return rows

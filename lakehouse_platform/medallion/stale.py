@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse_platform.medallion.history import records_backwards
+from lakehouse_platform.medallion.history import versions_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.tables.definition import Table
 
@@ -16,11 +16,16 @@ def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
 
     Gold's increments recompute everything when the code changed, so that its last commit tells.
     """
-    for record in records_backwards(lakehouse, table.name):
-        if record.step in ("backfill", "replay"):
+    restored: int | None = None
+    for version in versions_backwards(lakehouse, table.name):
+        record = version.record
+        if record is None or (restored is not None and version.version > restored):
             continue
-        if record.code_version != table.code_version:
-            return True
-        if table.layer == "gold" or record.step == "rebuild":
-            return False
+        if record.step == "restore":
+            restored = record.restored_version
+        elif record.step not in ("backfill", "replay"):
+            if record.code_version != table.code_version:
+                return True
+            if table.layer == "gold" or record.step == "rebuild":
+                return False
     return False

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lakehouse_platform.delta.creation import open_or_create
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
+from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.definition import Table
@@ -43,6 +44,11 @@ def _fits(stored: Field | None, wanted: Field | None) -> bool:
 def written_as_files(location: str, written: Iterable[WrittenFile]) -> tuple[DataFile, ...]:
     """Files just written, as a reader takes them before they are committed."""
     return tuple(DataFile(file.path, f"{location}/{file.path}", file.partition_values, file.size_bytes, file.rows) for file in written)
+
+
+def written_rows(table: Table, location: str, written: Iterable[WrittenFile]) -> str:
+    """SQL of the rows of files just written for a table, in the contract's columns, which may be others than the table's until they are committed."""
+    return scan(stored_fields(table), partition_columns(table), written_as_files(location, written))
 
 
 def partition_rows(table: Table, target: Snapshot, added: Sequence[WrittenFile], removed: Sequence[DataFile]) -> dict[str, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from lakehouse_platform.quality.gate import Limits
 from lakehouse_platform.tables.cron import checked_cron
 from lakehouse_platform.tables.periods import Unit
 
@@ -77,6 +78,42 @@ Automation = Annotated[
 ]
 
 
+class Gate(Attributes):
+    """Limits of the share of valid rows of an increment's batch: it passes, passes with a warning, or is blocked until a person decides."""
+
+    pass_share: float = Field(default=0.95, ge=0, le=1, description="From this share of valid rows on, a batch passes")
+    block_share: float = Field(default=0.70, ge=0, le=1, description="Below this share, a batch is blocked; between the two it passes with a warning")
+    minimum_rows: int = Field(default=1000, gt=0, description="A batch of fewer rows passes, however bad")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.block_share > self.pass_share:
+            raise ValueError(f"block_share {self.block_share} is above pass_share {self.pass_share}")
+        return self
+
+
+def _gate_kind(value: Any) -> str | None:
+    """Which of the forms of `gate` was meant; None for none of them."""
+    # YAML reads a bare `off` as false.
+    named = value is False or value in ("off", "warn")
+    return "limits" if isinstance(value, dict | Gate) else "named" if named else None
+
+
+GateForms = Annotated[
+    Annotated[Literal["off", "warn", False], Tag("named")] | Annotated[Gate, Tag("limits")],
+    Discriminator(
+        _gate_kind,
+        custom_error_type="gate",
+        custom_error_message="Input should be off, warn or {pass_share: 0.95, block_share: 0.70, minimum_rows: 1000}",
+    ),
+]
+
+
+def _share_or_off(value: Any) -> Any:
+    """A share, 0 for `off`, which YAML reads as false where it is bare."""
+    return 0.0 if value is False or value == "off" else value
+
+
 class TableAttributes(Attributes):
     """`attributes` of a `lakehouse_platform.Table`: only what is neither contract nor query."""
 
@@ -95,6 +132,21 @@ class TableAttributes(Attributes):
     lookup_changes: Literal["keep", "rebuild"] = Field(
         default="keep", description="Silver: when a table that it looks up changes, rows keep what they looked up, or all is computed anew"
     )
+    unknown_fields: Literal["ignore", "warn", "reject"] = Field(
+        default="ignore", description="Silver: when a record holds fields that neither the query reads nor known_fields names"
+    )
+    known_fields: tuple[str, ...] = Field(default=(), description="Silver: fields of the records that are known and not read")
     unknown_row: bool = Field(default=False, description="SCD2: keep a row with key -1 for facts without a version")
+    gate: GateForms = Field(default=Gate(), description="Silver: what share of valid rows lets a batch pass; off, or warn to block none")
+    smallest_snapshot: Annotated[float, BeforeValidator(_share_or_off)] = Field(
+        default=0.5, ge=0, le=1, description="Silver over snapshots: with a smaller share of the rows of the one before, one is blocked; or off"
+    )
     automation: Automation = Field(default="on_change", description="When the table is refreshed by itself")
     engine: Literal["auto", "duckdb", "spark"] = Field(default="auto", description="What runs the query")
+
+    @property
+    def gate_limits(self) -> Limits | None:
+        """What a batch is judged by; None where none is."""
+        if isinstance(self.gate, Gate):
+            return Limits(self.gate.pass_share, self.gate.block_share, self.gate.minimum_rows)
+        return Limits(Gate().pass_share, 0.0, Gate().minimum_rows) if self.gate == "warn" else None

@@ -16,7 +16,7 @@ from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 
 # Attributes that leave a table's rows as they are: they say when and where it is computed, how its files lie, and whether a batch may pass.
-_WITHOUT_EFFECT = {"table", "cluster_by", "engine", "gate", "automation"}
+_WITHOUT_EFFECT = {"table", "cluster_by", "engine", "gate", "smallest_snapshot", "automation"}
 # Of partitions the grain alone does: the others say which of them Dagster shows.
 _GRAIN = "grain"
 _SOURCE_WITHOUT_EFFECT = {"table", "owner", "description", "files"}
@@ -43,6 +43,9 @@ def code_version(table: Table, source: Source | None) -> str:
 def _attributes(table: Table) -> Mapping[str, Any]:
     """An attribute that stands at its default is the same as one that is not given, also one that comes with a later release."""
     given = table.attributes.model_dump(mode="json", exclude_defaults=True, exclude=_WITHOUT_EFFECT)
+    if table.attributes.unknown_fields != "reject":
+        # To warn of fields, and to name them, leaves the rows as they are.
+        given = {name: value for name, value in given.items() if name not in ("unknown_fields", "known_fields")}
     if "partitions" in given:
         given["partitions"] = given["partitions"][_GRAIN]
     return given
