@@ -17,6 +17,7 @@ _LONG_MONTHS = "January|February|March|April|May|June|July|August|September|Octo
 _GROUPS: dict[str, tuple[str, str, str]] = {
     # There is no year 0000.
     "yyyy": (r"(\d{3}[1-9]|\d{2}[1-9]0|\d[1-9]00|[1-9]000)", "%Y", "%Y"),
+    "yy": (r"\d{2}", "%y", "%y"),
     "MM": (r"\d{2}", "%m", "%m"),
     "M": (r"\d{1,2}", "%m", "%-m"),
     "MMM": (f"({_MONTHS})", "%b", "%b"),
@@ -57,6 +58,9 @@ class Pattern:
         # DuckDB's %z knows no Z.
         spelt = f"regexp_replace({text}, 'Z$', '+00:00')" if "%z" in self.parse_format else text
         read = f"CASE WHEN regexp_full_match({text}, {literal(self.form)}) THEN try_strptime({spelt}, {literal(self.parse_format)}) END"
+        if "%y" in self.parse_format:
+            # Spark's two digits are of the years 2000 to 2099, DuckDB's from 69 on of 1969 to 1999. Both have leap years at the same digits.
+            read = f"list_transform([{read}], lambda moment: CASE WHEN year(moment) < 2000 THEN moment + INTERVAL 100 YEAR ELSE moment END)[1]"
         if target == DATE:
             return f"CAST({read} AS DATE)"
         if "%z" in self.parse_format or timezone == "UTC":
@@ -79,6 +83,8 @@ def read_pattern(pattern: str) -> Pattern:
             raise ValueError(f"{token!r} in the pattern {pattern!r} is not supported; known are {', '.join(_GROUPS)}")
         can_parse, can_print = can_parse and bool(group[1]), can_print and bool(group[2])
         form, parse_format, print_format = form + group[0], parse_format + group[1], print_format + group[2]
+    if "%y" in parse_format and "%z" in parse_format:
+        raise ValueError(f"the pattern {pattern!r} has a year of two digits beside a zone, by which the century's last hours would go to another")
     return Pattern(form if can_parse else "", parse_format if can_parse else "", print_format if can_print else "")
 
 

@@ -5,13 +5,14 @@ Not here: reading the documents, the order of tables (project.py), the rules of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lakehouse_platform.contracts.model import Column, Contract
 from lakehouse_platform.contracts.types import STRING, ColumnType, struct
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.lineage import column_lineage
+from lakehouse_platform.engine.patterns import read_pattern
 from lakehouse_platform.engine.query import Query
 from lakehouse_platform.engine.rows import row_query
 from lakehouse_platform.engine.spelling import duckdb_type, quote
@@ -53,7 +54,9 @@ def check_table(session: Session, draft: Draft, upstream: Upstream) -> tuple[Tab
     known, problems = _known_inputs(draft, upstream)
     knows_inputs = draft.query is not None and set(known) == set(draft.query.inputs)
     misfits = _query_problems(draft.query, known) if draft.query is not None and knows_inputs else ()
-    problems += [*misfits, *(_rule_problems(session, draft.contract) if draft.contract is not None else ()), *agreement_problems(draft)]
+    problems += [*misfits, *agreement_problems(draft)]
+    if draft.contract is not None:
+        problems += [*_rule_problems(session, draft.contract), *_format_problems(draft.contract)]
     table = draft.table
     if table is None:
         return None, problems
@@ -72,6 +75,20 @@ def check_table(session: Session, draft: Draft, upstream: Upstream) -> tuple[Tab
     columns = [column for column in mapped_columns(table) if column.name in table.output_types]
     table = replace(table, windows=_windows(table, upstream.tables, known))
     return table, problems + [problem for column in columns if (problem := _type_problem(table, column)) is not None]
+
+
+def _format_problems(contract: Contract) -> Iterator[Problem]:
+    """Patterns that no text can be read by: found when rows come, they would fail the run."""
+    for column in contract.columns:
+        for pattern in column.formats:
+            try:
+                is_read = bool(read_pattern(pattern).parse_format)
+            except ValueError as error:
+                yield Problem(contract.path, column.line, f"{column.name}: {error}", "give a pattern of these letters (docs/engines.md)")
+                continue
+            if not is_read:
+                message = f"{column.name}: by the pattern {pattern!r} a time can be printed, but not read"
+                yield Problem(contract.path, column.line, message, "give one that says year, month and day in digits or names")
 
 
 def _lookup_problems(table: Table, known: Mapping[str, Mapping[str, ColumnType]], upstream: Upstream) -> list[Problem]:

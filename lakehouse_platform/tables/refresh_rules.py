@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from lakehouse_platform.engine.lineage import driving_expression
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.problems import Problem
+from lakehouse_platform.quality.reasons import UNKNOWN_FIELDS
 from lakehouse_platform.tables.attributes import AfterRows, Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.draft import Draft
@@ -19,7 +20,7 @@ def refresh_problems(
     table: Table, draft: Draft, sources: Mapping[str, Source], tables: Mapping[str, Table], *, knows_inputs: bool = True
 ) -> list[Problem]:
     """Every mistake in how the table says that it refreshes; without known inputs, those that show without them."""
-    found = [*_layer(table), *_key(table), *_partitions(table), *_columns(table), *_grain(table)]
+    found = [*_layer(table), *_key(table), *_partitions(table), *_columns(table), *_grain(table), *_unknown_fields(table)]
     if knows_inputs:
         found += [*_inputs(table, sources), *_dimension(table, tables)]
     return [Problem(draft.defs_path, draft.line, message, mend) for message, mend in found]
@@ -135,3 +136,13 @@ def _grain(table: Table) -> Iterator[tuple[str, str]]:
     for name in wanted:
         if name in table.query.outputs and driving_expression(table.query, name) is None:
             yield f"{name} cannot be told from a row of {table.driving}", f"compute {name} from columns of {table.driving} without aggregates"
+
+
+def _unknown_fields(table: Table) -> Iterator[tuple[str, str]]:
+    mode, known = table.attributes.unknown_fields, table.attributes.known_fields
+    if table.layer != "silver" and (mode != "ignore" or known):
+        yield "unknown_fields and known_fields are of records", "give them to the silver table that reads them"
+    elif known and mode == "ignore":
+        yield "known_fields says nothing where unknown fields are ignored", "add unknown_fields: warn or reject, or leave it out"
+    if mode != "ignore" and any(rule.id == UNKNOWN_FIELDS for rule in table.contract.row_rules):
+        yield f"unknown_fields: {mode} counts by the rule {UNKNOWN_FIELDS}, which the contract has too", "give the contract's rule another id"

@@ -155,15 +155,22 @@ def test_text_without_a_zone_is_in_the_columns_zone(session: Session) -> None:
         (("dd/MM/yyyy",), DATE, "01/01/0000", None),
         (("dd/MM/yyyy",), DATE, "\t29/02/2020\n", date(2020, 2, 29)),
         (("dd/MM/yyyy",), DATE, "\u00a029/02/2020", None),
+        (("dd/MM/yy",), DATE, "28/02/18", date(2018, 2, 28)),
+        (("dd/MM/yy",), DATE, "29/02/18", None),
+        (("dd/MM/yy",), DATE, "29/02/2016", None),
+        (("dd/MM/yy",), DATE, "29/02/72", date(2072, 2, 29)),
+        (("dd/MM/yy HH:mm",), TIMESTAMP, "31/12/99 23:59", datetime(2099, 12, 31, 23, 59, tzinfo=UTC)),
+        (("d.M.yy",), DATE, "1.1.00", date(2000, 1, 1)),
     ],
 )
 def test_other_forms_by_the_contract(session: Session, formats: tuple[str, ...], kind: ColumnType, text: str, value: Any) -> None:
     assert converted(session, [text], Column("c", kind, formats=formats)) == [value]
 
 
-def test_a_pattern_that_means_different_things_is_refused() -> None:
-    with pytest.raises(ValueError, match="'yy' in the pattern"):
-        typed("t", STRING, Column("c", DATE, formats=("dd/MM/yy",)))
+@pytest.mark.parametrize(("pattern", "message"), [("dd/MM/y", "'y' in the pattern"), ("yy-MM-ddXXX", "two digits beside a zone")])
+def test_a_pattern_that_means_different_things_is_refused(pattern: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        typed("t", STRING, Column("c", DATE, formats=(pattern,)))
 
 
 @pytest.mark.parametrize(

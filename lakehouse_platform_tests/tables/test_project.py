@@ -79,6 +79,15 @@ def test_mistakes_of_attributes(tmp_path: Path, attributes: dict[str, object], m
     assert message in found.message
 
 
+@pytest.mark.parametrize(("pattern", "message"), [("dd/MM/yyyyy", "'yyyyy' in the pattern"), ("EEEE", "can be printed, but not read")])
+def test_a_form_that_no_day_can_be_read_by_is_a_mistake_of_the_contract(tmp_path: Path, pattern: str, message: str) -> None:
+    (root := tmp_path / "defs").mkdir()
+    day = column("day", "DATE", customProperties=[{"property": "lakehouse.format", "value": pattern}])
+    (found,) = problems(root, ORDERS, table("silver/orders", "SELECT line, amount, day FROM bronze.orders", [*COLUMNS, day], refresh="upsert"))
+    assert (found.path.name, found.line > 0) == ("contract.yaml", True)
+    assert message in found.message and found.mend
+
+
 def test_mistakes_of_several_tables_are_told_together_and_those_below_are_not_blamed(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
