@@ -9,11 +9,22 @@ from datetime import timedelta
 import dagster as dg
 
 from lakehouse_platform.ingest.source import Source
+from lakehouse_platform.medallion.blocks import BatchBlocked
+from lakehouse_platform.medallion.history import last_record
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.orchestration.automation import RECOMPUTED_TAG, automation_condition
-from lakehouse_platform.orchestration.checks import check_result, check_specs, committed_outcomes, counted_outcomes
+from lakehouse_platform.orchestration.checks import (
+    GATE,
+    blocked_outcome,
+    check_evaluation,
+    check_result,
+    check_specs,
+    committed_outcomes,
+    counted_outcomes,
+    gate_outcome,
+)
 from lakehouse_platform.orchestration.faults import faults_judged
 from lakehouse_platform.orchestration.metadata import (
     column_metadata,
@@ -110,7 +121,11 @@ def _materialize(context: dg.AssetExecutionContext, name: str, table: Table | No
     context.instance.add_run_tags(context.run.run_id, {RECOMPUTED_TAG: "true"})
     with faults_judged(context, lakehouse.settings):
         report(context.instance, lakehouse, name, context.log_event)
-        result = run_step(lakehouse, name, run_id=context.run.run_id, partitions=partitions)
+        try:
+            result = run_step(lakehouse, name, run_id=context.run.run_id, partitions=partitions)
+        except BatchBlocked as blocked:
+            context.log_event(check_evaluation(name, blocked_outcome(blocked.block)))
+            raise
         snapshot = lakehouse.snapshot(name, result.version)
         if snapshot is None:
             raise LakehouseError(f"{name} does not exist yet: its input has no rows. Land files and launch an increment first")
@@ -131,8 +146,12 @@ def _materialize(context: dg.AssetExecutionContext, name: str, table: Table | No
 
 
 def _check_results(lakehouse: Lakehouse, table: Table, result: StepResult, partitions: list[str] | None) -> Iterable[dg.AssetCheckResult]:
-    if result.record is not None:
-        yield from (check_result(table.name, outcome) for outcome in counted_outcomes(table, result.record))
+    # Dagster wants a result of each check, also of those of a commit where there was nothing to commit, and of a gate that was not asked.
+    record = result.record or last_record(lakehouse, table.name)
+    counted = list(counted_outcomes(table, record)) if record is not None else []
+    yield from (check_result(table.name, outcome) for outcome in counted)
+    if table.layer == "silver" and not any(outcome.check.name == GATE for outcome in counted):
+        yield check_result(table.name, gate_outcome(lakehouse, table))
     yield from (check_result(table.name, outcome) for outcome in committed_outcomes(lakehouse, table, partitions))
 
 

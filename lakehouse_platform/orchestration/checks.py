@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 
 from lakehouse_platform.contracts.model import Severity
+from lakehouse_platform.medallion.blocks import Block, waiting
+from lakehouse_platform.medallion.history import records_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.verification import VALIDATION, verify
 from lakehouse_platform.orchestration.names import asset_key
+from lakehouse_platform.quality.gate import Verdict
+from lakehouse_platform.quality.reasons import BATCH_REJECTED, UNKNOWN_FIELDS
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import mapped_columns
 
-DECODING = "decoding"
+DECODING, GATE = "decoding", "gate"
+# Counts of the single names, beside those of the records.
+_NAMED = f"{UNKNOWN_FIELDS}."
 
 
 @dataclass(frozen=True)
@@ -76,14 +82,44 @@ def counted_outcomes(table: Table, record: CommitRecord) -> Iterator[Outcome]:
         if not check.counted:
             continue
         failing = {rule: count for rule, count in record.rules.items() if rule in check.counted}
+        if check.name == GATE:
+            yield from _gate_outcome(check, record)
+            continue
         if check.name == DECODING:
-            failing |= {rule: count for rule, count in record.rules.items() if rule not in counted}
+            failing |= {rule: count for rule, count in record.rules.items() if rule not in counted and not rule.startswith(_NAMED)}
         metadata: dict[str, Any] = {"failing_rows": sum(failing.values()), "step": record.step, "batch_id": record.batch_id}
         if record.accounts is not None:
             metadata["rows_read"] = record.accounts.read
         if len(failing) > 1:
             metadata |= {f"failing_rows {rule}": count for rule, count in failing.items()}
+        if check.name == UNKNOWN_FIELDS:
+            metadata |= {f"failing_rows {rule}": count for rule, count in record.rules.items() if rule.startswith(_NAMED)}
         yield Outcome(check, not any(failing.values()), metadata)
+
+
+def gate_outcome(lakehouse: Lakehouse, table: Table) -> Outcome:
+    """How a silver table stands to its gate: the batch that it waits on, or else the last that was judged or settled."""
+    with lakehouse.session() as session:
+        block = waiting(lakehouse, session, table.name, lakehouse.snapshot(table.name))
+    if block is not None:
+        return blocked_outcome(block)
+    check = next(check for check in checks_of(table) if check.name == GATE)
+    found = (outcome for record in records_backwards(lakehouse, table.name) for outcome in _gate_outcome(check, record))
+    return next(found, Outcome(check, passed=True, metadata={"failing_rows": 0}))
+
+
+def blocked_outcome(block: Block) -> Outcome:
+    """The gate of a table that waits on a batch. Nothing of that is in a commit: whoever finds the block tells of it."""
+    batch = block.decision
+    metadata = {
+        "blocked_since": block.since.isoformat(timespec="seconds"),
+        "batch_id": batch.batch_id,
+        "rows_read": batch.read,
+        "failing_rows": batch.rejected,
+        "why": block.text,
+        **({} if batch.share is None else {"share": batch.share}),
+    }
+    return Outcome(Check(GATE, batch.reason), passed=False, metadata=metadata)
 
 
 def committed_outcomes(lakehouse: Lakehouse, table: Table, partitions: Collection[str] | None) -> Iterator[Outcome]:
@@ -115,15 +151,41 @@ def check_evaluation(table: str, outcome: Outcome) -> dg.AssetCheckEvaluation:
     )
 
 
+def _gate_outcome(check: Check, record: CommitRecord) -> Iterator[Outcome]:
+    """How a commit's batch passed its gate; nothing for what no gate judges, such as a rebuild."""
+    if record.gate is None and record.ruling is None:
+        return
+    metadata: dict[str, Any] = {"step": record.step, "batch_id": record.batch_id, "failing_rows": record.rules.get(BATCH_REJECTED, 0)}
+    if record.pass_rate is not None:
+        metadata["share"] = record.pass_rate
+    if record.ruling is not None:
+        metadata |= {record.ruling.state: record.ruling.reason, "blocked_batch_id": record.ruling.batch_id}
+        yield Outcome(check, record.ruling.state == "released", metadata)
+    else:
+        yield Outcome(replace(check, severity=Severity.WARNING), record.gate is Verdict.PASS, metadata)
+
+
 def _column_checks(table: Table) -> Iterator[Check]:
     if table.layer != "silver":
         # Gold's types are held against its contract when it loads, its nulls and keys by the validation.
         return
     yield Check(DECODING, "every record could be decoded, and was in time", counted=(DECODING,))
+    yield Check(GATE, _gate_text(table), counted=(BATCH_REJECTED,))
+    if table.attributes.unknown_fields != "ignore":
+        severity = Severity.WARNING if table.attributes.unknown_fields == "warn" else Severity.ERROR
+        yield Check(UNKNOWN_FIELDS, "no record holds fields that neither the query reads nor known_fields names", severity, (UNKNOWN_FIELDS,))
     for column in mapped_columns(table):
         yield Check(f"{column.name}_type", f"every value is {column.type}", counted=(f"{column.name}_type", f"{column.name}_expression"))
         if column.required:
             yield Check(f"{column.name}_required", "every row has a value", counted=(f"{column.name}_required",))
+
+
+def _gate_text(table: Table) -> str:
+    limits = table.attributes.gate_limits
+    if limits is None:
+        return "no batch was rejected; the share of valid rows is not judged"
+    blocks = f", below {limits.block_share:.0%} it is blocked until a person decides" if limits.block_share > 0 else ""
+    return f"at least {limits.pass_share:.0%} of a batch's rows are valid{blocks}; a batch of fewer than {limits.minimum_rows:,} rows passes"
 
 
 def _severity(check: Check) -> dg.AssetCheckSeverity:

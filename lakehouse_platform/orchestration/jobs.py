@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from lakehouse_platform.orchestration.names import DAILY_JOB, increment_job_name, refresh_job_name, step_name
-from lakehouse_platform.orchestration.ops import DONE, REFUSED, checks_op, ingest_op, refused_op, step_op
+from lakehouse_platform.orchestration.ops import BLOCKED, DONE, REFUSED, checks_op, fault_op, ingest_op, step_op
 from lakehouse_platform.tables.project import Project
 
 # Runs of these jobs tell of what they commit themselves, some time after the commit.
@@ -67,10 +67,12 @@ def _job(project: Project, plan: _Plan) -> dg.JobDefinition:
         step = step_name(name)
         if name in project.sources:
             add(ingest_op(plan.job, name), step, {})
-            add(refused_op(plan.job, name), f"{step}__refused", {REFUSED: dg.DependencyDefinition(step, REFUSED)})
+            add(fault_op(plan.job, name, REFUSED), f"{step}__{REFUSED}", {"text": dg.DependencyDefinition(step, REFUSED)})
             continue
         done = {step_name(each): dg.DependencyDefinition(step_name(each), DONE) for each in inputs[name]}
         add(step_op(plan.job, name, inputs[name], is_named=name in plan.named), step, done)
+        if project.tables[name].layer == "silver":
+            add(fault_op(plan.job, name, BLOCKED), f"{step}__{BLOCKED}", {"text": dg.DependencyDefinition(step, BLOCKED)})
         if plan.has_checks:
             add(checks_op(plan.job, name), f"{step}__checks", {step: dg.DependencyDefinition(step, DONE)})
     # Dagster types the keys of `dependencies` more widely than a dict allows.

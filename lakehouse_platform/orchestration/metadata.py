@@ -63,6 +63,7 @@ def commit_metadata(record: CommitRecord, version: int, location: str) -> dict[s
         **{f"commit_rows_{end}": count for end, count in accounts.items()},
         **{f"input_version {name}": to for name, (_, to) in record.inputs.items()},
         **({"rebuilt": record.rebuilt} if record.rebuilt else {}),
+        **({"ruling": f"{record.ruling.state}: {record.ruling.reason}"} if record.ruling else {}),
         **{f"note {name}": _note(value) for name, value in record.notes.items()},
     }
 

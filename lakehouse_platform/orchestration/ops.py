@@ -1,4 +1,4 @@
-"""The ops that jobs are made of: a table's step, the end of a run whose source refused files, a table's checks. Not here: their order (jobs.py)."""
+"""The ops that jobs are made of: a table's step, the end of a run that left something behind, a table's checks. Not here: their order (jobs.py)."""
 
 # Annotations are not postponed here: Dagster looks at that of an op's context itself.
 
@@ -6,19 +6,23 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
+from lakehouse_platform.medallion.blocks import BatchBlocked
 from lakehouse_platform.medallion.bronze import FilesRefused
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.medallion.result import StepResult
+from lakehouse_platform.medallion.silver import settle
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.orchestration.automation import why_passed_over
-from lakehouse_platform.orchestration.checks import check_evaluation, committed_outcomes
+from lakehouse_platform.orchestration.checks import blocked_outcome, check_evaluation, committed_outcomes
 from lakehouse_platform.orchestration.faults import faults_judged
 from lakehouse_platform.orchestration.names import op_name, pool, step_name
 from lakehouse_platform.orchestration.reporting import report
 from lakehouse_platform.orchestration.resources import LAKEHOUSE, LISTENER, Listener
+from lakehouse_platform.orchestration.rulings import ruling_in
 from lakehouse_platform.problems import LakehouseError
 
-DONE, REFUSED = "done", "refused"
+DONE, REFUSED, BLOCKED = "done", "refused", "blocked"
 # What only looks comes after all that moves data: a step that is ready goes first.
 _LAST = {"dagster/priority": "-1"}
 
@@ -48,36 +52,56 @@ def ingest_op(job: str, source: str) -> dg.OpDefinition:
     return ingest
 
 
-def refused_op(job: str, source: str) -> dg.OpDefinition:
-    """Fails the run whose source refused files; skipped where there were none."""
+def fault_op(job: str, table: str, fault: str) -> dg.OpDefinition:
+    """Fails the run of which a step told of a fault (REFUSED, BLOCKED) and let what is downstream go on; skipped where it told of none."""
 
-    @dg.op(name=f"{op_name(job, source)}__refused", ins={REFUSED: dg.In(str)}, out=dg.Out(dg.Nothing), required_resource_keys={LAKEHOUSE}, tags=_LAST)
-    def fail(context: dg.OpExecutionContext, refused: str) -> None:
+    @dg.op(
+        name=f"{op_name(job, table)}__{fault}",
+        ins={"text": dg.In(str)},
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={LAKEHOUSE},
+        tags=_LAST,
+    )
+    def fail(context: dg.OpExecutionContext, text: str) -> None:
         with faults_judged(context, context.resources.lakehouse.settings):
-            raise LakehouseError(refused)
+            raise LakehouseError(text)
 
     return fail
 
 
 def step_op(job: str, table: str, inputs: Collection[str], *, is_named: bool) -> dg.OpDefinition:
-    """Refreshes a table with what is new. A table that is not its turn is passed over, unless the job is for it by name."""
+    """Refreshes a table with what is new. A table that is not its turn is passed over, unless the job is for it by name.
+
+    Where a batch of it waits for a decision, what is downstream goes on with what the table has, and the run fails at its end.
+    """
 
     @dg.op(
         name=op_name(job, table),
         ins={step_name(each): dg.In(dg.Nothing) for each in inputs},
-        out={DONE: dg.Out(dg.Nothing)},
+        out={DONE: dg.Out(dg.Nothing), BLOCKED: dg.Out(str, is_required=False)},
         pool=pool(table),
         required_resource_keys={LAKEHOUSE, LISTENER},
         tags={"table": table},
     )
-    def step(context: dg.OpExecutionContext) -> None:
+    def step(context: dg.OpExecutionContext) -> Iterator[dg.Output[str | None]]:
         lakehouse: Lakehouse = context.resources.lakehouse
+        ruling = ruling_in(context.run.tags, table)
         with faults_judged(context, lakehouse.settings):
-            why = None if is_named else why_passed_over(lakehouse, lakehouse.project.tables[table])
-        if why is None:
-            _refresh(context, table)
-        else:
+            why = None if is_named or ruling is not None else why_passed_over(lakehouse, lakehouse.project.tables[table])
+        blocked = None
+        if why is not None:
             _pass_over(context, table, why)
+        else:
+            try:
+                _refresh(context, table, ruling)
+            except BatchBlocked as block:
+                blocked = str(block)
+                context.log.warning(blocked)
+                report(context.instance, lakehouse, table, context.log_event)
+                context.log_event(check_evaluation(table, blocked_outcome(block.block)))
+        yield dg.Output(None, DONE)
+        if blocked is not None:
+            yield dg.Output(blocked, BLOCKED)
 
     return step
 
@@ -109,12 +133,15 @@ def checks_op(job: str, table: str) -> dg.OpDefinition:
     return checks
 
 
-def _refresh(context: dg.OpExecutionContext, table: str) -> None:
+def _refresh(context: dg.OpExecutionContext, table: str, ruling: Ruling | None = None) -> None:
     lakehouse: Lakehouse = context.resources.lakehouse
     listener: Listener = context.resources.listener
     listener(table, None)
     with faults_judged(context, lakehouse.settings):
-        result = run_step(lakehouse, table, run_id=context.run.run_id)
+        if ruling is None:
+            result = run_step(lakehouse, table, run_id=context.run.run_id)
+        else:
+            result = settle(lakehouse, table, ruling, run_id=context.run.run_id)
         report(context.instance, lakehouse, table, context.log_event)
     listener(table, result)
 

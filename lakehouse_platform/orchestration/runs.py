@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.orchestration.backfills import Only, Wanted, chosen
 from lakehouse_platform.orchestration.build import build_definitions, project_of
 from lakehouse_platform.orchestration.instance import open_instance
-from lakehouse_platform.orchestration.names import asset_key, increment_job_name, refresh_job_name
+from lakehouse_platform.orchestration.names import asset_key, increment_job_name, refresh_job_name, step_name
 from lakehouse_platform.orchestration.partitions import blocks, partitions_definition
 from lakehouse_platform.orchestration.resources import Listener, running_folder
+from lakehouse_platform.orchestration.rulings import ruling_tags
 from lakehouse_platform.orchestration.running import end_dead_runs
 from lakehouse_platform.orchestration.sensors import landing_tags
 from lakehouse_platform.settings import Settings
@@ -24,13 +26,27 @@ from lakehouse_platform.tables.project import Project
 
 
 @dataclass(frozen=True)
+class Unmet:
+    """A check that did not pass in a run: `rejected rows` (which are in quarantine, not in the table), `failed` or `warned`.
+
+    `failing_rows` is None where the table as a whole was judged.
+    """
+
+    table: str
+    check: str
+    status: str
+    failing_rows: int | None
+
+
+@dataclass(frozen=True)
 class Run:
-    """How a run went: what each table's step gave (increments only), and the errors of those that failed."""
+    """How a run went: what each table's step gave (increments only), the errors of those that failed, and the checks that did not pass."""
 
     run_id: str
     success: bool
     results: Mapping[str, StepResult] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    unmet: tuple[Unmet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,12 @@ class Runner:
         """Refresh by name a table that increments pass over, and what is downstream of it."""
         self.results.clear()
         return self._execute(self.definitions.resolve_job_def(refresh_job_name(table)), {})
+
+    def settle(self, table: str, ruling: Ruling) -> Run:
+        """Settle a blocked batch of a table as a person rules, and refresh what is downstream of it with what that brings."""
+        self.results.clear()
+        job = self.definitions.resolve_job_def(increment_job_name(self.project.tables[table].inputs[0]))
+        return self._execute(job, ruling_tags(table, ruling), steps=[f"{step_name(table)}*"])
 
     def partitions(
         self,
@@ -87,17 +109,31 @@ class Runner:
         found = blocks(definition, keys, self.settings.backfill_partitions)
         return [{"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end} for start, end in found]
 
-    def _execute(self, job: dg.JobDefinition, tags: Mapping[str, str], selection: Sequence[dg.AssetKey] | None = None) -> Run:
+    def _execute(
+        self, job: dg.JobDefinition, tags: Mapping[str, str], selection: Sequence[dg.AssetKey] | None = None, steps: Sequence[str] | None = None
+    ) -> Run:
         result = job.execute_in_process(
             # What goes wrong is given back; the steps' own log lines are in the UI and need not run through the terminal.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=self.instance,
             raise_on_error=False,
             asset_selection=selection,
+            op_selection=steps,
             tags=tags,
         )
         failures = {event.step_key or "": _error_text(event) for event in result.all_events if event.is_step_failure}
-        return Run(result.run_id, result.success, dict(self.results), failures)
+        return Run(result.run_id, result.success, dict(self.results), failures, tuple(self._unmet(result.run_id)))
+
+    def _unmet(self, run_id: str) -> Iterator[Unmet]:
+        for entry in self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+            evaluation = entry.get_dagster_event().asset_check_evaluation_data
+            if not evaluation.passed:
+                failing = evaluation.metadata.get("failing_rows")
+                rows = int(failing.value) if isinstance(failing, dg.IntMetadataValue) and failing.value is not None else None
+                is_counted = "batch_id" in evaluation.metadata
+                is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
+                status = "warned" if not is_error else "rejected rows" if is_counted else "failed"
+                yield Unmet("/".join(evaluation.asset_key.path), evaluation.check_name, status, rows)
 
 
 @contextmanager
