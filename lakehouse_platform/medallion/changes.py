@@ -56,12 +56,8 @@ def cursor_name(name: str, table_id: str) -> str:
 
 def cursor_of(target: Snapshot, upstream: Snapshot) -> int | None:
     """The version of an input up to which a table has read it; None where it has not."""
-    return _consumed(target, cursor_id("/".join(upstream.location.split("/")[-2:]), upstream))
-
-
-def _consumed(target: Snapshot, cursor: str) -> int | None:
     # A cursor that stood nowhere at the version that was restored cannot be taken out of the log again: it stands below 0.
-    consumed = target.transaction_version(cursor)
+    consumed = target.transaction_version(cursor_id("/".join(upstream.location.split("/")[-2:]), upstream))
     return None if consumed is None or consumed < 0 else consumed
 
 
@@ -70,7 +66,9 @@ def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str, until: int |
     upstream = lakehouse.snapshot(name, until)
     if upstream is None:
         return InputChange("none", name)
-    consumed = _consumed(target, cursor_id(name, upstream))
+    consumed = target.transaction_version(cursor_id(name, upstream))
+    if consumed is not None and consumed < 0:
+        return _everything(name, upstream, -1, None)
     if consumed is None:
         return _everything(name, upstream, -1, _why_unread(lakehouse, target, name))
     if consumed == upstream.version:
