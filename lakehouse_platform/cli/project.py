@@ -17,6 +17,15 @@ FOLDER = "tests"
 _TABLE = re.compile(r"(bronze|silver|gold)[/.][a-z][a-z0-9_]*")
 
 
+def init(folder: Annotated[Path, typer.Argument(help="The folder to make; it may be there, and hold nothing", file_okay=False)]) -> None:
+    """Begin a project of your own: an example product from raw file to gold, its cases, a test, CI, and a README with the first commands."""
+    from lakehouse_platform.scaffold.new_project import new_project
+
+    for path in new_project(folder):
+        tell(f"  {_shown(path)}")
+    tell(f"Next: cd {folder}, and the first five commands of its README.md.")
+
+
 @tables.command("new")
 def new_table(
     table: Annotated[str, typer.Argument(help="Layer and name of the table to make, such as silver/orders")],

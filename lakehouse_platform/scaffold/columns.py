@@ -60,7 +60,7 @@ class ProposedColumn:
 def propose_columns(session: Session, sample: Sample) -> list[ProposedColumn]:
     """A column for each field of a sample, with key and partition where the values suggest them."""
     names = column_names(sample.fields, SILVER_FILLED)
-    columns = [_column(names[profile.field], profile) for profile in profiles(session, sample.fields)]
+    columns = [_column(names[profile.name], profile) for profile in profiles(session, sample.fields)]
     if sample.source.attributes.changes is not None:
         return _keyed(columns, _event_key(session, columns))
     return _partitioned(_keyed(columns, _unique_key(session, columns)))
@@ -69,7 +69,7 @@ def propose_columns(session: Session, sample: Sample) -> list[ProposedColumn]:
 def _column(name: str, profile: Profile) -> ProposedColumn:
     proposed, notes = _type(profile)
     notes = [_gaps(profile), *notes]
-    expression = spelled(profile.field)
+    expression = spelled(profile.name)
     if profile.is_lowered:
         expression = f"LOWER({expression})"
         notes.append("written in capitals in the source: the query writes them small")
@@ -129,7 +129,7 @@ def _keyed(columns: Sequence[ProposedColumn], key: Sequence[ProposedColumn]) -> 
 
 def _unique_key(session: Session, columns: Sequence[ProposedColumn]) -> tuple[ProposedColumn, ...]:
     """The first column or combination of columns in which records that differ have different values; records that are repeated count once."""
-    fields = ", ".join(quote(column.profile.field) for column in columns)
+    fields = ", ".join(quote(column.profile.name) for column in columns)
     session.table("sample_distinct", f"SELECT DISTINCT {fields} FROM {ROWS}")
     (records,) = session.row("SELECT count(*) FROM sample_distinct")
     able = [column for column in columns if column.required and column.type.name in ("string", "int", "bigint", "date", "timestamp")]
@@ -151,7 +151,7 @@ def _unique_key(session: Session, columns: Sequence[ProposedColumn]) -> tuple[Pr
 def _distinct(session: Session, candidates: Sequence[Sequence[ProposedColumn]]) -> list[int]:
     if not candidates:
         return []
-    parts = [", ".join(f"{quote(column.profile.field)}" for column in candidate) for candidate in candidates]
+    parts = [", ".join(f"{quote(column.profile.name)}" for column in candidate) for candidate in candidates]
     return [int(count) for count in session.row(f"SELECT {', '.join(f'count(DISTINCT ({part}))' for part in parts)} FROM sample_distinct")]
 
 
@@ -160,8 +160,8 @@ def _event_key(session: Session, columns: Sequence[ProposedColumn]) -> tuple[Pro
     for place in ("/key", "/key/{field}"):
         found = []
         for column in columns:
-            at = literal(place.format(field=pointer(column.profile.field)))
-            equal = f"coalesce({quote(column.profile.field)} = json_extract_string(raw_data, {at}), false)"
+            at = literal(place.format(field=pointer(column.profile.name)))
+            equal = f"coalesce({quote(column.profile.name)} = json_extract_string(raw_data, {at}), false)"
             if session.row(f"SELECT bool_and({equal}) FROM sample_decoded WHERE _decode_failure IS NULL")[0]:
                 found.append(column)
         if found:

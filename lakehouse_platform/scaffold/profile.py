@@ -38,7 +38,7 @@ class Profile:
     that take as many values.
     """
 
-    field: str
+    name: str
     records: int
     filled: int
     distinct: int

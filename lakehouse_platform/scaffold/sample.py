@@ -6,6 +6,7 @@ Not here: what the fields hold (profile.py).
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import literal, quote
 from lakehouse_platform.ingest.bronze_columns import FILE_COLUMNS
+from lakehouse_platform.ingest.content import PACKED, chunks, opened
 from lakehouse_platform.ingest.decode import decoded
 from lakehouse_platform.ingest.landed import LandedFile, landed_files
 from lakehouse_platform.ingest.ledger import whole
@@ -27,8 +29,7 @@ from lakehouse_platform.problems import LakehouseError
 RECORDS = 200_000
 ROWS = "sample_rows"
 _ENVELOPE = {"op", "ts_ms", "after"}
-_FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
-_PACKED = (".gz",)
+_FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Sample:
 
 def file_attributes(path: Path, table: str) -> dict[str, Any]:
     """The attributes of a source that takes files like this one. Raises LakehouseError for a kind of file that no source reads."""
-    packed = path.suffix if path.suffix in _PACKED else ""
+    packed = path.suffix if path.suffix in PACKED else ""
     suffix = Path(path.name.removesuffix(packed)).suffix.lower()
     if suffix not in _FORMATS:
         known = ", ".join(_FORMATS)
@@ -56,7 +57,18 @@ def file_attributes(path: Path, table: str) -> dict[str, Any]:
             f"{path}: files that end in {suffix or 'nothing'} are not read. Mend: give a file that ends in one of {known}, also with .gz"
         )
     name = table.split("/")[1]
-    return {"table": table, "files": {"path": f"{name}/*{suffix}{packed}", "format": _FORMATS[suffix]}}
+    kind = "documents" if _FORMATS[suffix] == "json" and not _has_records_by_line(path) else _FORMATS[suffix]
+    return {"table": table, "files": {"path": f"{name}/*{suffix}{packed}", "format": kind}}
+
+
+def _has_records_by_line(path: Path) -> bool:
+    """Whether the first line that is not blank is a JSON object of its own."""
+    with opened(LandedFile(path, path.name)) as stream:
+        start = next(chunks(stream), b"").decode("utf-8-sig", "replace").lstrip()
+    try:
+        return isinstance(json.loads(start.partition("\n")[0]), dict)
+    except ValueError:
+        return False
 
 
 def sample_file(session: Session, path: Path, table: str) -> Sample:
@@ -67,7 +79,7 @@ def sample_file(session: Session, path: Path, table: str) -> Sample:
     if session.row("SELECT count(*) FROM sample_records WHERE raw_bytes IS NOT NULL")[0]:
         attributes["files"]["encoding"] = "cp1252"
         _keep(session, Source(SourceAttributes.model_validate(attributes), path.parent), [file])
-    if attributes["files"]["format"] == "json" and set(_keys(session)) >= _ENVELOPE:
+    if attributes["files"]["format"] in ("json", "documents") and set(_keys(session)) >= _ENVELOPE:
         attributes["changes"] = "plain"
     return _decoded(session, Source(SourceAttributes.model_validate(attributes), path.parent), str(path))
 
