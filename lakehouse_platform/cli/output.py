@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -22,6 +22,13 @@ from rich.text import Text
 _err = Console(stderr=True, highlight=False)
 # Where there is no terminal to fit into, a table is as wide as a log can bear.
 _PIPED_WIDTH = 160
+_UUID_LENGTH = 36
+
+
+class Lines(tuple[str, ...]):
+    """A value that people read on several lines of a record."""
+
+    __slots__ = ()
 
 
 class Format(StrEnum):
@@ -35,39 +42,44 @@ FormatOption = Annotated[Format, typer.Option("--format", help="A table for peop
 
 
 def show(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None, empty: str = "There are no rows."
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    output: Format,
+    *,
+    title: str | None = None,
+    empty: str = "There are no rows.",
+    only_json: Collection[str] = (),
+    only_filled: Collection[str] = (),
 ) -> None:
-    """Print rows, or for people what `empty` says of none. JSON is one array of objects with exact decimals."""
+    """Print rows, or for people what `empty` says of none. JSON is one array of objects with exact decimals.
+
+    People see no columns of `only_json`, and those of `only_filled` where one has a value. What is wider than the screen goes below each other.
+    """
     if output is Format.JSON:
         sys.stdout.write(as_json([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
         return
     if not rows:
         show_lines("", empty)
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for position, name in enumerate(columns):
-        is_number = bool(rows) and all(
-            isinstance(row[position], int | float | Decimal | None) and not isinstance(row[position], bool) for row in rows
-        )
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    _console().print(table)
+    places = [
+        place
+        for place, name in enumerate(columns)
+        if name not in only_json and (name not in only_filled or any(row[place] is not None for row in rows))
+    ]
+    shown = [[_short(columns[place], row[place]) for place in places] for row in rows]
+    names, console = [columns[place] for place in places], _console()
+    if sum(len(name) + 3 for name in names) >= console.width:
+        _print_records(console, names, shown)
+    else:
+        console.print(_as_table(names, shown, title))
 
 
 def show_records(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, empty: str = "There are no rows.") -> None:
     """Print rows whose values are long: for people a line a value, a blank line after each row. JSON as `show`."""
     if output is Format.JSON or not rows:
         show(columns, rows, output, empty=empty)
-        return
-    for row in rows:
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(style="bold")
-        grid.add_column(overflow="fold")
-        for name, value in zip(columns, row, strict=True):
-            for position, line in enumerate(value if isinstance(value, list) else [value]):
-                grid.add_row("" if position else name, _cell(line))
-        _console().print(grid, "")
+    else:
+        _print_records(_console(), columns, rows)
 
 
 def show_lines(mark: str, *texts: str) -> None:
@@ -117,6 +129,9 @@ def _cell(value: Any) -> Text:
             return Text(str(value).lower())
         case int():
             return Text(f"{value:,}")
+        case datetime():
+            fraction = f".{value.microsecond:06}".rstrip("0") if value.microsecond else ""
+            return Text(f"{value:%Y-%m-%d %H:%M:%S}{fraction}{'Z' if value.utcoffset() == timedelta(0) else ''}")
         case Mapping() | list() | tuple():
             return Text(as_json(value))
         case _:
@@ -135,3 +150,29 @@ def _text(value: Any) -> str:
 
 def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def _as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, name in enumerate(columns):
+        is_number = all(isinstance(row[position], int | float | Decimal | None) and not isinstance(row[position], bool) for row in rows)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _print_records(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    for row in rows:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in zip(columns, row, strict=True):
+            for position, line in enumerate(value if isinstance(value, Lines) else [value]):
+                grid.add_row("" if position else name, _cell(line))
+        console.print(grid, "")
+
+
+def _short(name: str, value: Any) -> Any:
+    """A run by the start of its id, as Dagster's pages show it."""
+    return value[:8] if name == "run_id" and isinstance(value, str) and len(value) == _UUID_LENGTH else value

@@ -15,6 +15,7 @@ from duckdb.sqltypes import DuckDBPyType
 
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import WrittenFile
+from lakehouse_platform.engine.complaints import in_our_words
 from lakehouse_platform.engine.spelling import literal, quote, type_of
 from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.settings import Settings
@@ -172,7 +173,7 @@ def _connect(limits: dict[str, str | int]) -> Iterator[Session]:
 
 
 def _failure(error: duckdb.Error) -> QueryError:
-    return (StorageError if isinstance(error, duckdb.IOException) else QueryError)(str(error))
+    return (StorageError if isinstance(error, duckdb.IOException) else QueryError)(in_our_words(str(error)))
 
 
 def _has_rows(part: tuple[Any, ...]) -> bool:

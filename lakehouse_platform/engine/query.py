@@ -5,6 +5,7 @@ Belongs here: parsing Spark SQL, what it reads and names. Does not belong here: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from lakehouse_platform.problems import Problem, ProjectError
 
 LAYERS = ("bronze", "silver", "gold")
 _CLOCKS = ("current_timestamp", "current_date", "now", "localtimestamp")
+_MISSING_PART = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>")
 _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION")
 
 
@@ -170,7 +172,9 @@ def driving_table(tree: exp.Expr | None) -> exp.Table | None:
 
 def _parse_message(error: Mapping[str, object]) -> str:
     near = f" near {error['highlight']!r}" if error.get("highlight") else ""
-    return f"this is no Spark SQL: {error['description']}{near}"
+    missing = _MISSING_PART.search(str(error["description"]))
+    description = f"{missing[1].upper()} is not complete" if missing else error["description"]
+    return f"this is no Spark SQL: {description}{near}"
 
 
 def _unclosed_line(text: str) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
 from lakehouse_platform.cli.app import app
+from lakehouse_platform.orchestration import runs
 
 LINES = """InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
 536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom
@@ -77,3 +80,11 @@ def run_json(run: Run) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run_command
+
+
+@pytest.fixture
+def in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs of commands in this process are kept in memory: SQLite's commits would take most of their time."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(runs, "open_instance", lambda _: nullcontext(instance))
+        yield

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from typer.testing import Result
+import pytest
+from typer.testing import CliRunner, Result
+
+from lakehouse_platform.cli.app import app
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.steps import run_step
+from lakehouse_platform.tables.project import load_project
+from lakehouse_platform_tests.orchestration.shop import SILVER, SOURCE, land, order, write_shop
 
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]
@@ -31,6 +40,44 @@ def test_a_table_for_people_says_when_there_is_more(run: Run) -> None:
     assert shown.exit_code == 0
     assert shown.stdout.count("536365") == 2
     assert "more than 2 rows" in shown.stderr
+
+
+def test_where_a_row_came_from_is_shown_to_who_names_it(run_json: RunJson) -> None:
+    (row,) = run_json("query", "SELECT * FROM silver.order_lines LIMIT 1")
+    assert "_source_position" not in row
+    (row,) = run_json("query", "SELECT _source_position.source FROM silver.order_lines LIMIT 1")
+    assert row == {"source": "retail/2010-12-01.csv"}
+
+
+def test_no_rows_are_told_in_words(run: Run) -> None:
+    assert run("query", "SELECT year FROM gold.dim_date WHERE year < 0").stdout.strip() == "The query gives no rows."
+    assert run("quarantine", "show", "silver/airports").stdout.strip() == "silver/airports has turned no row away."
+    assert run("query", "SELECT year FROM gold.dim_date WHERE year < 0", "--format", "json").stdout == "[]\n"
+
+
+def test_what_is_wider_than_the_screen_goes_below_each_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakehouse_platform.cli.output._PIPED_WIDTH", 80)
+    for command in (("tables",), ("quarantine", "list"), ("quarantine", "show", "silver/order_lines"), ("query", "SELECT * FROM silver.order_lines")):
+        shown = run(*command).stdout
+        assert max(len(line) for line in shown.splitlines()) <= 80
+    wide = run("query", "SELECT * FROM silver.order_lines ORDER BY stock_code").stdout
+    assert "stock_code           71053" in wide
+    assert "invoice_timestamp    2010-12-01 08:26:00Z" in wide
+    (because,) = [line for line in run("quarantine", "show", "silver/order_lines", "--limit", "1").stdout.splitlines() if line.startswith("because")]
+    assert "price_not_negative" in because
+
+
+def test_bytes_that_are_no_text_are_shown_as_they_are(tmp_path: Path) -> None:
+    settings = write_shop(tmp_path)
+    path = land(settings, "one.csv", [order(1, "2026-01-02"), order(2, "2026-01-02").replace("name 2", "CAF@")])
+    path.write_bytes(path.read_bytes().replace(b"@", b"\xe9"))
+    lakehouse = Lakehouse(settings, load_project(settings.defs_root))
+    for name in (SOURCE, SILVER):
+        run_step(lakehouse, name, run_id="one")
+    runner = CliRunner(env={"LAKEHOUSE_HOME": str(settings.home), "LAKEHOUSE_PROJECT": str(settings.project)})
+    assert "record   o2,2026-01-02 10:00:00,p2,CAF\\xe9,c0,10.00" in runner.invoke(app, ["quarantine", "show", SILVER]).stdout
+    (row,) = json.loads(runner.invoke(app, ["quarantine", "show", SILVER, "--format", "json"]).stdout)
+    assert (row["raw_data"], bytes.fromhex(row["raw_bytes"])) == (None, path.read_bytes().splitlines()[2])
 
 
 def test_quarantine_tells_every_reason_and_the_record(run_json: RunJson) -> None:
