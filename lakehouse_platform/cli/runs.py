@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.cli.opening import open_lakehouse, read_settings, table_name
 from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
+from lakehouse_platform.cli.partitions import Named, recompute
 
 if TYPE_CHECKING:
     from lakehouse_platform.contracts.model import Severity
@@ -26,9 +26,14 @@ EVERYTHING = "*"
 
 def materialize(
     selection: Annotated[str, typer.Argument(help=f"Tables, separated by commas; '{EVERYTHING}' for all (with partitions: all that have some)")],
-    partition: Annotated[list[str] | None, typer.Option(help="Recompute this partition (YYYY-MM-DD, any day of it); may be repeated")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="Recompute the partitions from this one on")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Recompute the partitions up to and with this one")] = None,
+    *,
+    partition: Annotated[
+        list[str] | None, typer.Option(help="Recompute this partition (YYYY-MM-DD, any day of it; YYYY-MM-DD-HH:00 for an hour); may be repeated")
+    ] = None,
+    first: Annotated[str | None, typer.Option("--from", help="Recompute the partitions from this one on; by default the table's first")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Recompute the partitions up to and with this one; by default the last with rows")] = None,
+    missing: Annotated[bool, typer.Option("--missing", help="Of these partitions (of all, where none are named), those that are not there")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Of these partitions (of all, where none are named), those whose last try failed")] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Bring tables up to date with what is new in their sources, or recompute partitions of them.
@@ -36,40 +41,41 @@ def materialize(
     Without partitions this is an increment: each source that feeds a selected table is read on, and everything downstream of it follows.
     Tables that are manual, or have times of their own, are refreshed where they are named.
     """
-    if partition and (first or last):
-        raise typer.BadParameter("give either --partition or --from and --to")
-    if (first is None) != (last is None):
-        # Partitions go on to today: an open end is thousands of empty days, each with its own events.
-        raise typer.BadParameter("give --from and --to together")
-    if not all(_is_day(key) for key in (*(partition or ()), first, last) if key is not None):
-        raise typer.BadParameter("a partition is named by a day of it, YYYY-MM-DD")
+    named = Named(tuple(partition or ()), first, last, missing, failed)
     lakehouse = open_lakehouse()
-    names = _selected(lakehouse, selection, only_partitioned=bool(partition or first))
+    names = _selected(lakehouse, selection, only_partitioned=named.is_some)
     with open_runs() as runner:
         before = versions(lakehouse)
-        if partition or first:
-            if any(name in lakehouse.project.sources for name in names):
-                raise typer.BadParameter("a source has no partitions to recompute: its files are read once")
-            if whole := [name for name in names if lakehouse.project.tables[name].partition_column is None]:
-                raise typer.BadParameter(f"{', '.join(whole)} has no partitions: leave it out, or name none")
-            runs = runner.partitions(names, partition, first, last)
-        else:
-            runs = increments(runner, lakehouse, names, by_name=selection != EVERYTHING)
-    show(("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"), changes(lakehouse, before), output)
+        by_name = selection != EVERYTHING
+        runs = recompute(runner, lakehouse, names, named) if named.is_some else increments(runner, lakehouse, names, by_name=by_name)
+    show(
+        ("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"),
+        changes(lakehouse, before),
+        output,
+        only_filled=("rebuilt_because",),
+        empty="Nothing is new.",
+    )
+    tell_unmet(runs)
     fail_with(runs)
 
 
 def check(table: Annotated[str | None, typer.Argument(help="A table; all of them by default")] = None, output: FormatOption = Format.TABLE) -> None:
-    """Judge the tables as they are committed by their contracts; exit code 3 when a check of severity error fails."""
+    """Load the project and judge the tables as they are committed: exit code 4 for mistakes in it, 3 when a check of severity error fails."""
     lakehouse = open_lakehouse()
     names = [table_name(lakehouse, table)] if table is not None else list(lakehouse.project.tables)
     rows: list[tuple[Any, ...]] = []
+    blocked: list[str] = []
     for name in names:
         known = lakehouse.project.tables.get(name)
         if known is not None and lakehouse.snapshot(name) is not None:
             with working(f"Checking {name}"):
-                rows += [(name, *_judged(outcome)) for outcome in _outcomes(lakehouse, known)]
-    show(("table", "check", "severity", "status", "failing_rows"), rows, output)
+                outcomes = list(_outcomes(lakehouse, known))
+            rows += [(name, *_judged(outcome)) for outcome in outcomes]
+            blocked += [str(outcome.metadata["why"]) for outcome in outcomes if "blocked_since" in outcome.metadata]
+    sound = f"The project has no mistakes: {len(lakehouse.project.sources)} sources, {len(lakehouse.project.tables)} tables. None has data yet."
+    show(("table", "check", "severity", "status", "failing_rows"), rows, output, empty=sound)
+    for why in blocked:
+        tell(why)
     if any(row[3] == "failed" for row in rows):
         raise typer.Exit(ExitCode.CHECKS)
 
@@ -122,6 +128,16 @@ def changes(lakehouse: Lakehouse, before: dict[str, int]) -> list[tuple[Any, ...
     ]
 
 
+def tell_unmet(runs: Sequence[Run]) -> None:
+    """Name the checks of the tables touched that did not pass."""
+    unmet = {(each.table, each.check): each for run in runs for each in run.unmet}
+    if unmet:
+        tell("Checks that did not pass (`lakehouse check TABLE` shows all, `lakehouse quarantine show TABLE` the rows turned away):")
+    for each in unmet.values():
+        counted = f": {each.failing_rows:,}" if each.failing_rows is not None else ""
+        tell(f"  {each.table} {each.check} {each.status}{counted}")
+
+
 def fail_with(runs: Sequence[Run]) -> None:
     """End with the errors of the runs that failed, if any did."""
     for run in runs:
@@ -139,13 +155,6 @@ def _selected(lakehouse: Lakehouse, selection: str, *, only_partitioned: bool) -
     return [table_name(lakehouse, name.strip()) for name in selection.split(",")]
 
 
-def _is_day(key: str) -> bool:
-    try:
-        return date.fromisoformat(key).isoformat() == key
-    except ValueError:
-        return False
-
-
 def _told(result: StepResult) -> str:
     record = result.record
     if result.passed_over is not None:
@@ -158,7 +167,7 @@ def _told(result: StepResult) -> str:
 
 def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
     from lakehouse_platform.medallion.history import Past, standing, versions_since
-    from lakehouse_platform.orchestration.checks import committed_outcomes, counted_outcomes
+    from lakehouse_platform.orchestration.checks import GATE, committed_outcomes, counted_outcomes, gate_outcome
 
     versions = [entry for entry in versions_since(lakehouse, table.name) if entry.record is not None]
     records = [entry.record for entry in versions if entry.record is not None]
@@ -168,7 +177,10 @@ def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
         for record in (records[place] for place in standing(past)):
             for rule, count in record.rules.items():
                 rules[rule] = rules.get(rule, 0) + count
-        yield from counted_outcomes(table, records[-1].model_copy(update={"rules": rules}))
+        counted = counted_outcomes(table, records[-1].model_copy(update={"rules": rules}))
+        yield from (outcome for outcome in counted if outcome.check.name != GATE)
+    if table.layer == "silver":
+        yield gate_outcome(lakehouse, table)
     yield from committed_outcomes(lakehouse, table, None)
 
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from lakehouse_platform.contracts.types import DATE
 from lakehouse_platform.engine.lineage import Schemas, in_driving, in_relation
-from lakehouse_platform.engine.query import Query, definition_of, table_name
+from lakehouse_platform.engine.query import Query, definition_of, driving_table, table_name
 
 _HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 31 * 24}
 # What a cut to one of these may be followed by without another cut of the same time.
 _NESTED = {"hour": ("hour", "day", "week", "month"), "day": ("day", "week", "month"), "week": ("week",), "month": ("month",)}
+_OF_DAYS = ("day", "week", "month")
 _FINER_THAN_HOURS = ("SECOND", "MINUTE", "MILLISECOND", "MICROSECOND")
 _UNITS = {"DAY": "day", "DD": "day", "HOUR": "hour", "WEEK": "week", "MONTH": "month", "MM": "month", "MON": "month"}
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
@@ -69,9 +71,10 @@ class _Time:
 
 @dataclass(frozen=True)
 class _Reading:
-    """The result's time over the driving input, and what is read."""
+    """The result's time over the driving input, whose columns `dates` are dates, and what is read."""
 
     output: _Time
+    dates: frozenset[str]
     result: Partitioned
     source: Partitioned
 
@@ -86,12 +89,15 @@ def time_windows(query: Query, result: Partitioned, inputs: Mapping[str, Partiti
     seen: set[int] = set()
     for branch in _branches(query.tree):
         output = _time(in_driving(branch, branch.selects[position].alias_or_name, schemas))
+        driving = driving_table(branch)
+        columns = schemas.get(table_name(driving), {}) if driving is not None else {}
+        dates = frozenset(name.lower() for name, kind in columns.items() if kind == DATE)
         for select in _driving_selects(branch):
             for relation, condition in _relations(select):
                 base = _base(relation, seen)
                 if base is None or table_name(base) not in inputs:
                     continue
-                reading = _Reading(output, result, inputs[table_name(base)]) if output is not None else None
+                reading = _Reading(output, dates, result, inputs[table_name(base)]) if output is not None else None
                 window = None if reading is None else _own(reading) if condition is None else _joined(select, relation, condition, reading, schemas)
                 found.setdefault(table_name(base), []).append(window)
     elsewhere = [table for table in query.tree.find_all(exp.Table) if id(table) not in seen]
@@ -188,7 +194,8 @@ def _joined(select: exp.Select, relation: exp.Expr, on: exp.Expr, reading: _Read
             continue
         shift = driving.shift + -lookup.shift
         # Of whole days, what is less than one is at most the day before.
-        strict = Span(hours=24) if source.is_date and _is_of_days(lookup, is_date=True) and _is_of_days(driving, is_date=False) else Span()
+        is_of_days = source.is_date and lookup.is_whole("day") and (driving.cut in _OF_DAYS or driving.column.lower() in reading.dates)
+        strict = Span(hours=24) if is_of_days and driving.is_whole("day") else Span()
         moved = replace(driving, shift=shift)
         aligned = driving.cut is None or (_is_nested(driving.cut, result.unit) and output.is_whole(driving.cut))
         aligned = aligned or (driving.cut is not None and _is_nested(driving.cut, source.unit) and moved.is_whole(driving.cut))
@@ -199,10 +206,6 @@ def _joined(select: exp.Select, relation: exp.Expr, on: exp.Expr, reading: _Read
         if operator in (exp.EQ, exp.LT, exp.LTE):
             ends.append(-output.shift + shift + _beyond(output, result) + above + (-strict if operator is exp.LT else Span()))
     return TimeWindow(max(firsts, key=_approximate), min(ends, key=_approximate)) if firsts and ends else None
-
-
-def _is_of_days(time: _Time, *, is_date: bool) -> bool:
-    return (is_date or time.cut in ("day", "week", "month")) and time.is_whole("day")
 
 
 def _beyond(output: _Time, result: Partitioned) -> Span:

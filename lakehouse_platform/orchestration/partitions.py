@@ -12,7 +12,7 @@ from lakehouse_platform.engine.time_windows import Span
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Partitions
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.periods import LONGEST_HOURS, SHORTEST_HOURS, Unit, following, key_of, last_of, start_at, start_of
+from lakehouse_platform.tables.periods import LONGEST_HOURS, SHORTEST_HOURS, Unit, following, key_of, named_moments, start_at, start_of
 
 DAY_FORMAT, HOUR_FORMAT = "%Y-%m-%d", "%Y-%m-%d-%H:%M"
 _MONDAY = 1
@@ -84,24 +84,15 @@ def keys_between(definition: dg.TimeWindowPartitionsDefinition, first: str | Non
     unit, bounds = unit_of(definition), _bounds(definition)
     if bounds is None:
         return []
-    start = bounds[0] if first is None else max(bounds[0], start_of(_period(first)[0], unit))
-    end = bounds[1] if last is None else min(bounds[1], start_of(_period(last)[1], unit))
+    start = bounds[0] if first is None else max(bounds[0], start_of(named_moments(first)[0], unit))
+    end = bounds[1] if last is None else min(bounds[1], start_of(named_moments(last)[1], unit))
     return [key_of(each, unit) for each in _periods(start, end, unit)]
 
 
 def keys_of(definition: dg.TimeWindowPartitionsDefinition, text: str) -> list[str]:
     """The partitions that a day or hour stands for: the one that holds it, or all of its hours. They need not exist."""
-    unit, (first, last) = unit_of(definition), _period(text)
+    unit, (first, last) = unit_of(definition), named_moments(text)
     return [key_of(each, unit) for each in _periods(start_of(first, unit), start_of(last, unit), unit)]
-
-
-def is_partition_text(text: str) -> bool:
-    """Whether a text names a day (YYYY-MM-DD) or an hour (YYYY-MM-DD-HH:00)."""
-    try:
-        _period(text)
-    except ValueError:
-        return False
-    return True
 
 
 def unknown_keys(definition: dg.TimeWindowPartitionsDefinition, keys: Collection[str]) -> list[str]:
@@ -128,13 +119,6 @@ def _periods(start: datetime, end: datetime, unit: Unit) -> Iterator[datetime]:
     while start <= end:
         yield start
         start = following(start, unit)
-
-
-def _period(text: str) -> tuple[datetime, datetime]:
-    """First and last moment of the day or hour that a text names. Raises ValueError."""
-    unit: Unit = "day" if len(text) == len("YYYY-MM-DD") else "hour"
-    start = start_at(text, unit)
-    return start, last_of(start, unit)
 
 
 def _units(span: Span, unit: Unit, *, up: bool) -> int:

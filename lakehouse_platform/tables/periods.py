@@ -63,6 +63,13 @@ def start_at(key: str, unit: Unit) -> datetime:
     return found
 
 
+def named_moments(text: str) -> tuple[datetime, datetime]:
+    """First and last moment of the day (YYYY-MM-DD) or hour (YYYY-MM-DD-HH:00) that a text names. Raises ValueError for another text."""
+    unit: Unit = "day" if len(text) == len("YYYY-MM-DD") else "hour"
+    start = start_at(text, unit)
+    return start, last_of(start, unit)
+
+
 def partition_type(unit: Unit) -> ColumnType:
     """The type of the Delta column of such partitions: dates, and the text of an hour, for which Delta has no type with one spelling."""
     return STRING if unit == "hour" else DATE

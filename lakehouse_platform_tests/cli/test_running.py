@@ -20,6 +20,7 @@ from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.project import load_project
+from lakehouse_platform_tests.orchestration.shop import land, order, write_shop
 
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]
@@ -29,9 +30,38 @@ def test_started_again_nothing_is_new(run_json: RunJson) -> None:
     assert run_json("materialize", "*") == []
 
 
+def test_what_is_new_ends_with_the_checks_that_did_not_pass(tmp_path: Path, in_memory: None) -> None:
+    settings = write_shop(tmp_path)
+    land(settings, "one.csv", [order(1, "2026-01-02"), order(2, "2026-01-02", "-1.00"), order(3, "2026-01-02", "2000.00")])
+    runner = CliRunner(env={"LAKEHOUSE_HOME": str(settings.home), "LAKEHOUSE_PROJECT": str(settings.project)})
+    done = runner.invoke(app, ["materialize", "bronze/shop_orders"])
+    assert done.exit_code == 0, done.output
+    told = done.stderr.partition("Checks that did not pass")[2].splitlines()[1:]
+    assert told == ["  silver/shop_orders amount_not_negative rejected rows: 1", "  silver/shop_orders amount_not_huge warned: 1"]
+    again = runner.invoke(app, ["materialize", "bronze/shop_orders"])
+    assert "Nothing is new." in again.stdout
+    assert "Checks" not in again.stderr
+
+
 def test_a_partition_can_be_recomputed(run_json: RunJson) -> None:
     (row,) = run_json("materialize", "gold/daily_sales", "--partition", "2010-12-01")
     assert (row["table"], row["step"], row["partitions"]) == ("gold/daily_sales", "backfill", 1)
+
+
+def test_what_is_missing_is_computed_once(run: Run, run_json: RunJson) -> None:
+    missing = ("materialize", "gold/daily_sales", "--from", "2010-12-01", "--to", "2010-12-04", "--missing")
+    (row,) = run_json(*missing)
+    assert (row["table"], row["step"], row["partitions"]) == ("gold/daily_sales", "backfill", 3)
+    assert run_json(*missing) == []
+    done = run("materialize", "gold/daily_sales", "--failed")
+    assert done.exit_code == ExitCode.OK
+    assert "No partition's last attempt failed" in done.stderr
+
+
+def test_a_partition_that_does_not_exist_ends_with_1(run: Run) -> None:
+    done = run("materialize", "gold/daily_sales", "--partition", "2010-11-30")
+    assert done.exit_code == ExitCode.FAILED
+    assert "no partition 2010-11-30: they go from 2010-12-01" in str(done.exception)
 
 
 def test_everything_with_partitions_is_every_table_that_has_some(tmp_path: Path) -> None:
@@ -47,7 +77,10 @@ def test_everything_with_partitions_is_every_table_that_has_some(tmp_path: Path)
     [
         (("materialize", "gold/nothing"), "gold/daily_sales"),
         (("materialize", "gold/daily_sales", "--partition", "2010-12-01", "--from", "2010-12-01"), "either"),
-        (("materialize", "gold/daily_sales", "--from", "2010-12-01"), "together"),
+        (("materialize", "gold/daily_sales", "--from", "2010-12-02", "--to", "2010-12-01"), "after --to"),
+        (("materialize", "gold/daily_sales", "--missing", "--failed"), "either --missing or --failed"),
+        (("materialize", "gold/daily_sales", "--from", "2010-12-01-05:30"), "YYYY-MM-DD-HH:00"),
+        (("materialize", "gold/customer_value", "--missing"), "no partitions"),
         (("materialize", "gold/daily_sales", "--partition", "2010-13-01"), "YYYY-MM-DD"),
         (("materialize", "gold/customer_value", "--partition", "2010-12-01"), "no partitions"),
         (("materialize", "bronze/retail_transactions", "--partition", "2010-12-01"), "files are read once"),
@@ -57,6 +90,12 @@ def test_everything_with_partitions_is_every_table_that_has_some(tmp_path: Path)
         (("query", "SELEC 1"), "line 1"),
         (("query", "SELECT frobnicate(1) AS x FROM gold.dim_date"), "frobnicate"),
         (("query", "SELECT colour FROM gold.dim_date"), "colour"),
+        (("query", "SELECT * FROM daily_sales"), "did you mean gold.daily_sales?"),
+        (("query", "SELECT * FROM gold.daily_salez"), "did you mean gold.daily_sales?"),
+        (("query", "SELECT * FROM frobnicate"), "`lakehouse tables` shows what there is"),
+        (("query", "show tables"), "SHOW is no SELECT: `lakehouse tables`"),
+        (("query", "DELETE FROM gold.daily_sales"), "queries only read"),
+        (("query", "SELECT year FROM gold.dim_date WHERE"), "WHERE is not complete"),
     ],
 )
 def test_a_mistake_in_the_command_is_told_and_ends_with_2(run: Run, arguments: tuple[str, ...], said: str) -> None:
@@ -82,7 +121,7 @@ def test_a_query_that_fails_on_a_row_ends_with_1(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == ExitCode.FAILED
-    assert capsys.readouterr().err.startswith("Failed: ")
+    assert capsys.readouterr().err.startswith("Failed: a division by zero: write try_divide")
 
 
 def test_mistakes_of_a_project_are_listed_and_end_with_4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
