@@ -8,6 +8,8 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +19,8 @@ import pytest
 from lakehouse_platform.delta import commit as delta_commit
 from lakehouse_platform.medallion import bronze
 from lakehouse_platform_tests.ingest.landings import Landing, landing, settle
+from lakehouse_platform_tests.properties.projects import column, load, source, table
+from lakehouse_platform_tests.properties.worlds import world
 
 
 def zstd(content: bytes, frame_bytes: int = 1 << 30) -> bytes:
@@ -202,3 +206,33 @@ def test_packed_files_that_break_off_or_are_none(tmp_path: Path, name: str) -> N
     place.put(f"in/young.{name}", packed[:-20], is_settled=False)
     with pytest.raises(bronze.FilesRefused, match="3 landed file"):
         place.ingest()
+
+
+NOON = datetime(2024, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+PARQUET = {
+    "id": pa.array([9007199254740993], pa.int64()),
+    "price": pa.array([Decimal("1234567890123.45")], pa.decimal128(15, 2)),
+    "at": pa.array([NOON], pa.timestamp("us", "Europe/Prague")),
+    "local": pa.array([NOON.replace(tzinfo=None)], pa.timestamp("ms")),
+    "day": pa.array([date(2024, 1, 31)]),
+    "share": pa.array([0.1], pa.float32()),
+    "live": pa.array([True]),
+    "part": pa.array([{"name": 'a "b"', "tags": ["x"]}]),
+}
+
+
+def test_parquet_comes_to_silver_with_every_value_as_it_was() -> None:
+    kinds = {"id": "BIGINT", "price": "DECIMAL(28,9)", "at": "TIMESTAMP", "local": "TIMESTAMP", "day": "DATE", "share": "DOUBLE", "live": "BOOLEAN"}
+    columns = [column(name, kind, required=True) for name, kind in kinds.items()] + [column("name", "STRING")]
+    sql = f"SELECT {', '.join(kinds)}, get_json_object(part, '$.name') AS name FROM bronze.things"
+    project = load(source("bronze/things", "in/*", file_format="parquet"), table("silver/things", sql, columns, refresh="append"))
+    with world(project) as place:
+        sink = io.BytesIO()
+        pq.write_table(pa.table(PARQUET), sink)
+        (place.lakehouse.settings.landing / "in").mkdir(parents=True)
+        (place.lakehouse.settings.landing / "in" / "a.parquet").write_bytes(sink.getvalue())
+        place.run("bronze/things", "silver/things")
+        (row,) = place.contents("silver/things")
+    assert [row[name] for name in (*kinds, "name")] == [
+        9007199254740993, Decimal("1234567890123.450000000"), NOON, NOON.replace(microsecond=123000), date(2024, 1, 31), 0.1, True, 'a "b"',
+    ]  # fmt: skip
