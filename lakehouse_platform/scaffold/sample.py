@@ -20,6 +20,7 @@ from lakehouse_platform.ingest.content import PACKED, chunks, opened
 from lakehouse_platform.ingest.decode import decoded
 from lakehouse_platform.ingest.landed import LandedFile, landed_files
 from lakehouse_platform.ingest.ledger import whole
+from lakehouse_platform.ingest.one_piece import refuse_broken
 from lakehouse_platform.ingest.records import RecordStream
 from lakehouse_platform.ingest.source import Source, SourceAttributes
 from lakehouse_platform.medallion.lakehouse import Lakehouse
@@ -57,7 +58,7 @@ def file_attributes(path: Path, table: str) -> dict[str, Any]:
             f"{path}: files that end in {suffix or 'nothing'} are not read. Mend: give a file that ends in one of {known}, also with .gz"
         )
     name = table.split("/")[1]
-    kind = "documents" if _FORMATS[suffix] == "json" and not _has_records_by_line(path) else _FORMATS[suffix]
+    kind = "documents" if suffix == ".json" and not _has_records_by_line(path) else _FORMATS[suffix]
     return {"table": table, "files": {"path": f"{name}/*{suffix}{packed}", "format": kind}}
 
 
@@ -100,6 +101,8 @@ def sample_source(lakehouse: Lakehouse, session: Session, name: str) -> Sample:
 
 
 def _keep(session: Session, source: Source, files: Sequence[LandedFile]) -> None:
+    for file in files:
+        refuse_broken(file, source)
     stream = RecordStream(source, [whole(file) for file in files])
     session.feed("sample_stream", stream.reader())
     missing = [
@@ -111,11 +114,13 @@ def _keep(session: Session, source: Source, files: Sequence[LandedFile]) -> None
 
 
 def _decoded(session: Session, source: Source, origin: str) -> Sample:
-    found = _fields(session, source)
+    (landed,) = session.row("SELECT count(*) FROM sample_records")
+    found = _fields(session, source) if landed else []
     taken = {field.name for field in FILE_COLUMNS}
     fields = tuple(field for field in found if field not in taken)
     if not fields:
-        raise LakehouseError(f"{origin}: there are no fields in it. Mend: give a file with a header or with JSON objects, and some records")
+        what = "no fields in its records" if landed else "no records in it"
+        raise LakehouseError(f"{origin}: there are {what}. Mend: give a sample with some, under a header or as JSON objects")
     inner = [field for field in fields if field not in source.path_columns]
     listed = ", ".join(map(quote, fields))
     session.table("sample_decoded", f"SELECT * FROM ({decoded(source, 'sample_records', inner, {})})")

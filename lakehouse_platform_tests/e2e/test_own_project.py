@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ DIRT = "V0003,P-003,1/4/2024,free,north,,TRUE,2024-03-01 10:59:00,\nV0004,P-004,
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of the user's own, in which commands run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEHOUSE_PROJECT", "")

@@ -1,0 +1,1 @@
+"""Tables proposed from samples."""
