@@ -30,6 +30,9 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
     column = table.partition_column
     if column is None:
         raise LakehouseError(f"{table.name} has no partitions; refresh it without naming any")
+    if table.refresh is Refresh.SCD1:
+        # Which row is a key's present one is told by all events of the key, those of other partitions and its deletes too.
+        raise LakehouseError(f"{table.name} keeps the present state of each key, not the rows of a partition; run `lakehouse rebuild {table.name}`")
     target = ensure_table(lakehouse, table)
     refuse_other_columns(table, target)
     upstream = lakehouse.snapshot(table.inputs[0])
