@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, doctor, ingest, project, quarantine, query, runs, server
+from lakehouse_platform.cli import catalogue, demo, doctor, ingest, project, quarantine, query, rulings, runs, server
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -41,6 +41,10 @@ app.command("accounts")(catalogue.accounts)
 app.command("lineage")(catalogue.lineage)
 app.command("up")(server.up)
 app.command("doctor")(doctor.doctor)
+quarantine.app.command("blocked")(rulings.blocked)
+quarantine.app.command("release")(rulings.release)
+quarantine.app.command("reject")(rulings.reject)
 app.add_typer(quarantine.app, name="quarantine")
+app.command("init")(project.init)
 app.command("test")(project.test)
 app.add_typer(project.tables, name="table")

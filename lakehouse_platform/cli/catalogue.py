@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakehouse_platform.cli.opening import open_lakehouse, silver_name, silver_tables, table_name
-from lakehouse_platform.cli.output import Format, FormatOption, show, working
+from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
 
 if TYPE_CHECKING:
+    from lakehouse_platform.engine.duckdb import Session
     from lakehouse_platform.medallion.books import Entry
     from lakehouse_platform.medallion.lakehouse import Lakehouse
     from lakehouse_platform.quality.accounts import Accounts
@@ -22,9 +23,12 @@ TableArgument = Annotated[str, typer.Argument(help="Layer and name, such as silv
 def tables(output: FormatOption = Format.TABLE) -> None:
     """Show every table with its rows, files and last change."""
     lakehouse = open_lakehouse()
-    with working("Opening the tables"):
-        rows = [_table_row(lakehouse, name) for name in (*lakehouse.project.sources, *lakehouse.project.tables)]
-    show(("table", "refresh", "owner", "rows", "files", "version", "location"), rows, output)
+    with working("Opening the tables"), lakehouse.session() as session:
+        rows = [_table_row(lakehouse, session, name) for name in (*lakehouse.project.sources, *lakehouse.project.tables)]
+    columns = ("table", "refresh", "owner", "rows", "files", "version", "blocked_since", "location")
+    show(columns, rows, output, only_json=("owner", "location"), only_filled=("blocked_since",), empty="The project has no tables.")
+    if output is Format.TABLE:
+        tell(f"They are below {lakehouse.settings.tables_root}; --format json tells owners and places, null: not made yet.")
 
 
 def history(table: TableArgument, output: FormatOption = Format.TABLE) -> None:
@@ -39,7 +43,13 @@ def history(table: TableArgument, output: FormatOption = Format.TABLE) -> None:
             rows.append((entry.version, when, entry.operation, None, None, None, None))
         else:
             rows.append((entry.version, when, record.step, record.run_id, record.rows, len(record.partitions), record.rebuilt))
-    show(("version", "committed", "step", "run_id", "rows", "partitions", "rebuilt_because"), rows, output)
+    show(
+        ("version", "committed", "step", "run_id", "rows", "partitions", "rebuilt_because"),
+        rows,
+        output,
+        only_filled=("rebuilt_because",),
+        empty=f"{table} has not been made yet.",
+    )
 
 
 def accounts(
@@ -73,13 +83,16 @@ def lineage(
     show(("table", "column", "source_table", "source_column", "steps"), rows, output)
 
 
-def _table_row(lakehouse: Lakehouse, name: str) -> tuple[object, ...]:
+def _table_row(lakehouse: Lakehouse, session: Session, name: str) -> tuple[object, ...]:
+    from lakehouse_platform.medallion.blocks import waiting
+
     snapshot = lakehouse.snapshot(name)
     table = lakehouse.project.tables.get(name)
     refresh = "ingest" if table is None else str(table.refresh)
     owner = lakehouse.project.sources[name].attributes.owner if table is None else table.contract.owner
     state = (None, None, None) if snapshot is None else (snapshot.rows, len(snapshot.files), snapshot.version)
-    return (name, refresh, owner, *state, lakehouse.location(name))
+    block = waiting(lakehouse, session, name, snapshot)
+    return (name, refresh, owner, *state, None if block is None else block.since, lakehouse.location(name))
 
 
 def _by_run(found: list[Entry]) -> dict[tuple[str, str], Accounts]:

@@ -78,6 +78,13 @@ def waiting(lakehouse: Lakehouse, session: Session, table: str, target: Snapshot
     return None
 
 
+def blocks_of(lakehouse: Lakehouse, session: Session, table: str) -> list[Block]:
+    """Every batch of a table that was ever blocked as it stands now, also where nobody has logged yet how it was settled."""
+    rows = logged(session, lakehouse.snapshot(DECISIONS), table)
+    target = lakehouse.snapshot(table) if rows else None
+    return [_block(rows, (_settled(lakehouse, target, row) if row.is_open else None) or row) for row in standing(rows)]
+
+
 def close_settled(lakehouse: Lakehouse, session: Session, table: str) -> None:
     """Log how each open batch of a table was settled, and clear its held rows; called before and after each refresh.
 
@@ -147,7 +154,9 @@ def _all_batches(run: SilverRun) -> tuple[str, ...]:
 
 
 def _block(rows: list[Decision], decision: Decision) -> Block:
-    return Block(decision, min(row.decided_timestamp for row in [*rows, decision] if row.is_open and row.is_of_range(decision)))
+    """A decision with when its rows were first blocked; `decision` itself may not be logged yet."""
+    blocked = [row.decided_timestamp for row in [*rows, decision] if row.is_open and row.is_of_range(decision)]
+    return Block(decision, min(blocked, default=decision.decided_timestamp))
 
 
 def _close_once(lakehouse: Lakehouse, session: Session, table: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from lakehouse_platform.engine.lineage import driving_expression
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.problems import Problem
-from lakehouse_platform.quality.reasons import UNKNOWN_FIELDS
+from lakehouse_platform.quality.reasons import BATCH_REJECTED, UNKNOWN_FIELDS
 from lakehouse_platform.tables.attributes import AfterRows, Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.draft import Draft
@@ -20,7 +20,7 @@ def refresh_problems(
     table: Table, draft: Draft, sources: Mapping[str, Source], tables: Mapping[str, Table], *, knows_inputs: bool = True
 ) -> list[Problem]:
     """Every mistake in how the table says that it refreshes; without known inputs, those that show without them."""
-    found = [*_layer(table), *_key(table), *_partitions(table), *_columns(table), *_grain(table), *_unknown_fields(table)]
+    found = [*_layer(table), *_key(table), *_partitions(table), *_columns(table), *_grain(table), *_unknown_fields(table), *_gate(table)]
     if knows_inputs:
         found += [*_inputs(table, sources), *_dimension(table, tables)]
     return [Problem(draft.defs_path, draft.line, message, mend) for message, mend in found]
@@ -136,6 +136,13 @@ def _grain(table: Table) -> Iterator[tuple[str, str]]:
     for name in wanted:
         if name in table.query.outputs and driving_expression(table.query, name) is None:
             yield f"{name} cannot be told from a row of {table.driving}", f"compute {name} from columns of {table.driving} without aggregates"
+
+
+def _gate(table: Table) -> Iterator[tuple[str, str]]:
+    if table.layer != "silver" and "gate" in table.attributes.model_fields_set:
+        yield "gate is of records as they are judged", "give it to the silver table that reads them"
+    if table.layer == "silver" and any(rule.id in ("gate", BATCH_REJECTED) for rule in table.contract.row_rules):
+        yield f"gate and {BATCH_REJECTED} are the platform's own rules, and the contract has one of them too", "give the contract's rule another id"
 
 
 def _unknown_fields(table: Table) -> Iterator[tuple[str, str]]:

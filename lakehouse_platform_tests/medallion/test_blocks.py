@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lakehouse_platform.delta.commit import CommitConflict
+from lakehouse_platform.delta.commit import CommitConflict, commit
 from lakehouse_platform.medallion import blocks, books, silver, silver_changes, silver_gate
-from lakehouse_platform.medallion.blocks import BatchBlocked
-from lakehouse_platform.medallion.decisions import DECISIONS, Decision, State, logged, standing
+from lakehouse_platform.medallion.blocks import BatchBlocked, open_block
+from lakehouse_platform.medallion.decisions import DECISIONS, Decision, State, append, logged, standing
 from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.medallion.silver import settle
 from lakehouse_platform.problems import LakehouseError
@@ -359,7 +359,7 @@ def killed(*_: Any, **__: Any) -> Any:
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, tuple[Any, ...]]:
     """The end of the batch by each ruling, when nothing went wrong."""
-    ends = {}
+    ends: dict[str, tuple[Any, ...]] = {}
     for state in RULINGS:
         with world(PROJECT) as shop:
             ingest(shop, "orders/1.jsonl", lines(0, 6, 6))
@@ -393,7 +393,7 @@ def test_a_ruling_that_was_killed_after_the_tables_commit_is_closed_by_the_next_
     ingest(shop, "orders/1.jsonl", lines(0, 6, 6))
     block = blocked(shop)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(silver, "commit", dies(silver.commit, is_before=False))
+        patch.setattr(silver, "commit", dies(commit, is_before=False))
         rule_on(shop, block, state)
     assert states(shop) == [State.OPEN]
     with shop.lakehouse.session() as session:
@@ -457,12 +457,11 @@ def test_of_two_rulings_at_once_one_counts(  # noqa: PLR0917 -- pytest names the
 
 def test_a_worker_that_another_overtook_blocks_nothing(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest(shop, "orders/1.jsonl", lines(0, 6, 6))
-    opens = silver_gate.open_block
 
     def overtaken(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr(silver_gate, "open_block", opens)
+        monkeypatch.setattr(silver_gate, "open_block", open_block)
         with_project(shop, project("off")).run(ORDERS)
-        return opens(*arguments, **options)
+        return open_block(*arguments, **options)
 
     monkeypatch.setattr(silver_gate, "open_block", overtaken)
     shop.run(ORDERS)
@@ -472,13 +471,13 @@ def test_a_worker_that_another_overtook_blocks_nothing(shop: World, monkeypatch:
 
 def test_a_conflict_over_the_log_with_another_table_is_tried_again(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest(shop, "orders/1.jsonl", lines(0, 6, 6))
-    appends, tries = blocks.append, []
+    tries = []
 
     def loses_once(*arguments: Any, **options: Any) -> None:
         tries.append(1)
         if len(tries) == 1:
             raise CommitConflict("another table's")
-        appends(*arguments, **options)
+        append(*arguments, **options)
 
     monkeypatch.setattr(blocks, "append", loses_once)
     blocked(shop)
