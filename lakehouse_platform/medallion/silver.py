@@ -19,6 +19,7 @@ from lakehouse_platform.medallion.changes import InputChange, increment_of
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes, with_lookups
 from lakehouse_platform.medallion.record import CommitRecord, Ruling
+from lakehouse_platform.medallion.replayed_events import finish_replay
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_backfill import recompute
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun, open_batch
@@ -112,6 +113,8 @@ def _take(run: SilverRun, batch: SilverBatch) -> StepResult:
     if batch.source.attributes.has_snapshots:
         return refresh_snapshots(run, batch)
     if table.refresh is Refresh.SCD1:
+        if change.kind != "all":
+            finish_replay(run, batch)
         return refresh_changes(run, batch)
     counted = write_batch(run, batch, live=() if change.kind == "all" else target.files, read=sum(file.rows or 0 for file in change.added))
     verdict = let_through(run, batch, counted.accounts, TURNED_AWAY)

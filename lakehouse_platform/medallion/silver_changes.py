@@ -6,9 +6,11 @@ Not here: judging rows, versions of dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lakehouse_platform.delta.commit import commit
+from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
@@ -38,7 +40,8 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
     replace_batch(session, run.quarantine, run.batch_id, quarantined_rows(JUDGED, run.run_id, run.batch_id, batch.now))
     if run.ruling is not None and run.ruling.state == "rejected":
         _forget_events(run)
-    _append_events(run, batch)
+    collect_events(session, batch)
+    append_events(run, is_anew=change.kind == "all")
     accounts = count_events(session)
     pass_rate = accounts.pass_rate
     if change.kind == "all":
@@ -93,21 +96,18 @@ def collect_events(session: Session, batch: SilverBatch) -> None:
     session.table("batch_events", f"SELECT {names}, {event_hash(batch.table)} FROM judged_events WHERE _outcome = 'valid'")
 
 
-def _append_events(run: SilverRun, batch: SilverBatch) -> None:
-    """Append the batch's valid events (table `judged_events`) to the table's set, each once; leaves them all in `batch_events`.
+def append_events(run: SilverRun, *, is_anew: bool = False) -> None:
+    """Append the events in `batch_events` to the table's set, each once.
 
     An event that comes again from an earlier place in the source moves there, so that the set does not depend on arrival.
     Where all of bronze is read, the set is made anew from the batch: what another bronze table once held is no event any more.
     """
     session = run.session
-    collect_events(session, batch)
-    changes = ensure_changes(run.lakehouse, batch.table)
-    is_anew = run.change.kind == "all"
+    changes = ensure_changes(run.lakehouse, run.table)
     if not is_anew:
         refuse_other_events(run.table, changes)
     outdated = changes.files if is_anew else ()
-    stored = snapshot_scan(changes, () if is_anew else None)
-    session.table("known_events", f"SELECT _event_hash, _source_position FROM ({stored}) SEMI JOIN batch_events USING (_event_hash)")
+    know_events(session, changes, () if is_anew else None)
     known = "SELECT _event_hash, min(_source_position) AS _first FROM known_events GROUP BY ALL"
     new = (
         f"SELECT fresh.* FROM ({FRESH_EVENTS}) AS fresh LEFT JOIN ({known}) USING (_event_hash) "
@@ -115,7 +115,13 @@ def _append_events(run: SilverRun, batch: SilverBatch) -> None:
     )
     added = session.write(new, changes.location, ())
     if added or outdated:
-        commit(changes, added=added, removed=outdated, unbounded=unbounded_columns(batch.table), columns=event_fields(run.table) if is_anew else None)
+        commit(changes, added=added, removed=outdated, unbounded=unbounded_columns(run.table), columns=event_fields(run.table) if is_anew else None)
+
+
+def know_events(session: Session, changes: Snapshot, files: Sequence[DataFile] | None = None) -> None:
+    """Leave in `known_events` where the set has the events of `batch_events` already."""
+    stored = snapshot_scan(changes, files)
+    session.table("known_events", f"SELECT _event_hash, _source_position FROM ({stored}) SEMI JOIN batch_events USING (_event_hash)")
 
 
 def _forget_events(run: SilverRun) -> None:
