@@ -14,6 +14,7 @@ from lakehouse_platform.medallion import blocks, books, silver, silver_changes, 
 from lakehouse_platform.medallion.blocks import BatchBlocked, open_block
 from lakehouse_platform.medallion.decisions import DECISIONS, Decision, State, append, logged, standing
 from lakehouse_platform.medallion.record import Ruling
+from lakehouse_platform.medallion.restore import restore
 from lakehouse_platform.medallion.silver import settle
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
@@ -482,3 +483,65 @@ def test_a_conflict_over_the_log_with_another_table_is_tried_again(shop: World, 
     monkeypatch.setattr(blocks, "append", loses_once)
     blocked(shop)
     assert (len(tries), states(shop)) == (2, [State.OPEN])
+
+
+LOOKING_UP = load(
+    source("bronze/shops", "shops/*.jsonl"),
+    table("silver/shops", "SELECT shop, region FROM bronze.shops", [column("shop", "STRING", required=True, key=1), column("region", "STRING")],
+          refresh="append"),
+    source("bronze/sales", "sales/*.jsonl"),
+    table(
+        "silver/sales",
+        "SELECT sale, place.region AS region FROM bronze.sales AS sale LEFT JOIN silver.shops AS place ON place.shop = sale.shop",
+        [column("sale", "STRING", required=True, key=1), column("region", "STRING", required=True)],
+        refresh="upsert",
+        lookup_changes="rebuild",
+        gate=GATE,
+    ),
+)  # fmt: skip
+
+
+def test_a_changed_lookup_takes_no_batch_past_the_gate() -> None:
+    sales = [{"sale": f"s{number}", "shop": "a"} for number in range(10)]
+    with world(LOOKING_UP) as shop:
+        ingest(shop, "shops/1.jsonl", [{"shop": "a", "region": "north"}], "bronze/shops")
+        ingest(shop, "sales/1.jsonl", sales, "bronze/sales")
+        shop.run("silver/shops", "silver/sales")
+        ingest(shop, "sales/2.jsonl", [{"sale": f"t{number}", "shop": "b" if number < 6 else "c"} for number in range(12)], "bronze/sales")
+        first = blocked(shop, "silver/sales")
+        # The shop of half of them is known now: 6 of 12 are valid, which is still too few.
+        ingest(shop, "shops/2.jsonl", [{"shop": "b", "region": "south"}], "bronze/shops")
+        shop.run("silver/shops")
+        second = blocked(shop, "silver/sales")
+        assert (first.decision.rejected, second.decision.rejected) == (12, 6)
+        assert len(shop.rows("silver/sales")) == 10
+        ingest(shop, "shops/3.jsonl", [{"shop": "c", "region": "west"}], "bronze/shops")
+        shop.run("silver/shops")
+        record = shop.run("silver/sales").record
+        assert record is not None
+        assert record.rebuilt is not None
+        assert {row["region"] for row in shop.rows("silver/sales")} == {"north", "south", "west"}
+        assert accounts(shop, "silver/sales") == Accounts(read=22, accepted=22)
+        assert set(states(shop, "silver/sales")) == {State.SUPERSEDED}
+
+
+def test_a_table_that_is_put_back_reads_on_from_there(shop: World) -> None:
+    for number in range(3):
+        ingest(shop, f"orders/{number}.jsonl", lines(number * 20, 10, 0))
+        shop.run(ORDERS)
+    ingest(shop, "orders/9.jsonl", lines(80, 2, 40))
+    old = blocked(shop)
+    restore(shop.lakehouse, ORDERS, shop.delta(ORDERS).version() - 1, run_id="back")
+    # The batch begins earlier now, so it is another one.
+    new = blocked(shop)
+    assert (old.decision.read, new.decision.read) == (42, 52)
+    assert set(states(shop)) == {State.SUPERSEDED, State.OPEN}
+    before = shop.delta(ORDERS).version()
+    rule_on(shop, new, State.REJECTED)
+    assert accounts(shop) == Accounts(read=72, accepted=20, rejected=52)
+    # What was decided stays decided, however often it is read.
+    restore(shop.lakehouse, ORDERS, before, run_id="back")
+    assert accounts(shop) == Accounts(read=20, accepted=20)
+    shop.run(ORDERS)
+    assert accounts(shop) == Accounts(read=72, accepted=20, rejected=52)
+    assert len(quarantined(shop)) == 52

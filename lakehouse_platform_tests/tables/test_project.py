@@ -151,3 +151,27 @@ def test_a_folder_that_is_no_table_by_mistake_is_told(tmp_path: Path) -> None:
         ("defs.yaml", "there is no component lakehouse_platform.Tabel"),
         ("without", "this looks like a table's folder and has no defs.yaml"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ("sometimes", "off, warn or {pass_share"),
+        (True, "off, warn or {pass_share"),
+        ({"block_share": 0.99}, "block_share 0.99 is above pass_share 0.95"),
+        ({"pass_share": 95}, "less than or equal to 1"),
+        ({"minimum_rows": 0}, "greater than 0"),
+        ({"minimum": 10}, "Extra inputs"),
+    ],
+)
+def test_mistakes_of_a_gate(tmp_path: Path, gate: Any, message: str) -> None:
+    found = one(tmp_path, "SELECT line, amount FROM bronze.orders", gate=gate)
+    assert (found.path.name, found.line > 0) == ("defs.yaml", True)
+    assert message in found.message
+
+
+def test_only_records_pass_a_gate(tmp_path: Path) -> None:
+    orders = table("silver/orders", "SELECT line, amount FROM bronze.orders", COLUMNS, refresh="upsert", gate="off")
+    counts = table("gold/counts", "SELECT COUNT(*) AS lines FROM silver.orders", [column("lines", "BIGINT")], refresh="replace", gate="warn")
+    (found,) = problems(tmp_path, ORDERS, orders, counts)
+    assert "gate is of records" in found.message
