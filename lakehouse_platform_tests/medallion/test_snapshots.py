@@ -18,6 +18,7 @@ from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.medallion import books, silver_snapshots
 from lakehouse_platform.medallion.blocks import BatchBlocked
 from lakehouse_platform.medallion.bronze import FilesRefused
+from lakehouse_platform.medallion.keys import commit_keyed
 from lakehouse_platform.medallion.rebuild import rebuild
 from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.medallion.silver import settle
@@ -289,7 +290,7 @@ def quarantined(lists: World) -> list[str]:
 
 def test_a_lost_race_is_derived_anew(lists: World, monkeypatch: pytest.MonkeyPatch) -> None:
     bring(lists, "01", {"a": "one"})
-    committed, losses = silver_snapshots.commit_keyed, iter([True])
+    committed, losses = commit_keyed, iter([True])
 
     def racing(*arguments: Any, **named: Any) -> Any:
         if next(losses, False):
@@ -315,7 +316,7 @@ def test_an_implausibly_small_snapshot_waits_for_a_person(lists: World, ruling: 
     assert state(lists) == FULL
     assert accounts(lists) == Accounts(read=3, accepted=3)
     decision = blocked.value.block.decision
-    settle(lists.lakehouse, SILVER, Ruling(batch_id=decision.batch_id, state=ruling, reason="seen"), run_id="person")  # type: ignore[arg-type]
+    settle(lists.lakehouse, SILVER, Ruling(batch_id=decision.batch_id, state=ruling, reason="seen"), run_id="person")
     lists.run(DIMENSION)
     assert state(lists) == after
     rejected = int(ruling == "rejected")
