@@ -19,6 +19,7 @@ from lakehouse_platform.tables.storage import SILVER_FILLED
 _MOST_CHOICES = 12
 _TIMES_EACH = 5
 _INT_DIGITS = 8
+_NUMBERS = ("bigint", "decimal", "double")
 # Combinations that are tried, and the share of records that a column named as a key must tell apart.
 _PAIRS = 40
 _NEARLY = 0.9
@@ -67,12 +68,13 @@ def propose_columns(session: Session, sample: Sample) -> list[ProposedColumn]:
 
 
 def _column(name: str, profile: Profile) -> ProposedColumn:
+    expression, remarks = spelled(profile.name), []
+    if _KEY_NAME.search(name) and profile.type.name in _NUMBERS:
+        profile, expression, remarks = _as_name(profile, expression)
     proposed, notes = _type(profile)
-    notes = [_gaps(profile), *notes]
-    expression = spelled(profile.name)
     if profile.is_lowered:
         expression = f"LOWER({expression})"
-        notes.append("written in capitals in the source: the query writes them small")
+        remarks.append("written in capitals in the source: the query writes them small")
     if profile.padded and proposed == STRING:
         expression = f"TRIM({expression})"
     if profile.filled < profile.records:
@@ -80,8 +82,24 @@ def _column(name: str, profile: Profile) -> ProposedColumn:
         expression = f"NULLIF({expression if 'TRIM' in expression else f'TRIM({expression})'}, '')"
     choices = _choices(profile) if proposed == STRING else ()
     if choices:
-        notes.append(f"{len(choices)} values in all; the rule warns of others: make it an error, or take it out")
-    return ProposedColumn(name, profile, proposed, expression, profile.filled == profile.records, choices=choices, notes=tuple(filter(None, notes)))
+        remarks.append(f"{len(choices)} values in all; the rule warns of others: make it an error, or take it out")
+    said = tuple(filter(None, (_gaps(profile), *notes, *remarks)))
+    return ProposedColumn(name, profile, proposed, expression, profile.filled == profile.records, choices=choices, notes=said)
+
+
+def _as_name(profile: Profile, expression: str) -> tuple[Profile, str, list[str]]:
+    """A column whose name says that it names things, and whose values look like numbers: with letters in some, or as floats, it is text."""
+    if profile.share < 1:
+        such = ", ".join(map(repr, profile.others))
+        return _text_of(profile), expression, [f"most values are whole numbers, and not all, such as {such}: kept as text"]
+    if profile.is_floated:
+        remark = f"written as floats, such as {next(iter(profile.values))}: the query takes the .0 away"
+        return _text_of(profile), f"REGEXP_REPLACE({expression}, '\\\\.0$', '')", [remark]
+    return profile, expression, []
+
+
+def _text_of(profile: Profile) -> Profile:
+    return replace(profile, type=STRING, share=1.0, others=(), lowest="", highest="")
 
 
 def _type(profile: Profile) -> tuple[ColumnType, list[str]]:
@@ -100,7 +118,7 @@ def _type(profile: Profile) -> tuple[ColumnType, list[str]]:
         notes.append(f"{profile.formats[0]} fits the sample, and so does {', '.join(profile.as_well)}: say which it is")
     if profile.lowest and proposed not in (STRING, BOOLEAN):
         notes.append(f"from {profile.lowest} to {profile.highest}")
-    if proposed == STRING and any(value.startswith(("{", "[")) for value in profile.values):
+    if proposed == STRING and profile.values and all(value.startswith(("{", "[")) for value in profile.values):
         notes.append("an object or a list as its JSON text: GET_JSON_OBJECT(field, '$.name') takes parts of it out")
     return proposed, notes
 
@@ -110,7 +128,8 @@ def _gaps(profile: Profile) -> str:
         return "empty in all records: its type is a guess, and it may be left out"
     if profile.filled == profile.records:
         return ""
-    return f"empty in {profile.empty_share:.1%} of the records: may it be? If not, add required: true"
+    empty = profile.records - profile.filled
+    return f"empty in {empty:,} of {profile.records:,} records ({empty / profile.records:.1%}): may it be? If not, add required: true"
 
 
 def _choices(profile: Profile) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,10 +98,10 @@ def _column(entry: Entry) -> Iterator[str]:
         yield "        customProperties:"
         yield f"          - {{property: lakehouse.format, value: {_yaml(entry.formats[0])}}}"
     if entry.choices:
-        values = ", ".join(_yaml(choice) for choice in entry.choices)
+        values = textwrap.wrap(", ".join(_yaml(choice) for choice in entry.choices), _WIDTH - 20, break_long_words=False, break_on_hyphens=False)
         yield "        quality:"
-        yield f"          - {{id: {entry.name}_known, type: library, metric: invalidValues, severity: warning, dimension: conformity,"
-        yield f"             arguments: {{validValues: [{values}]}}, mustBe: 0}}"
+        yield f"          - {{id: {entry.name}_known, type: library, metric: invalidValues, severity: warning, dimension: conformity, mustBe: 0,"
+        yield "             arguments: {validValues: [" + ("\n" + " " * 15).join(values) + "]}}"
 
 
 def _yaml(value: Any) -> str:

@@ -34,8 +34,8 @@ class Profile:
     """One field: `filled` of `records` values are neither null nor blank, and `share` of these become `type` by `formats`; `others` do not.
 
     `values` are the most frequent ones with their counts, `distinct` is how many there are. `lowest` and `highest` are of the type, `digits` and
-    `scale` of its numbers before and behind the point. `padded`: some have blanks around. `is_lowered`: booleans in capitals. `as_well`: formats
-    that take as many values.
+    `scale` of its numbers before and behind the point. `padded`: some have blanks around. `is_lowered`: booleans in capitals. `is_floated`: whole
+    numbers, each written with `.0`. `as_well`: formats that take as many values.
     """
 
     name: str
@@ -53,12 +53,8 @@ class Profile:
     scale: int = 0
     padded: bool = False
     is_lowered: bool = False
+    is_floated: bool = False
     as_well: tuple[str, ...] = ()
-
-    @property
-    def empty_share(self) -> float:
-        """The share of records in which there is nothing."""
-        return 1 - self.filled / self.records if self.records else 0.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,8 @@ def _measured(session: Session, profile: Profile, reading: _Reading, seen: int) 
     others = [str(text) for (text,) in session.rows(f"SELECT v FROM sample_values WHERE {value} IS NULL ORDER BY n DESC, v LIMIT 3")]
     lowest, highest = session.row(f"SELECT CAST(min({value}) AS VARCHAR), CAST(max({value}) AS VARCHAR) FROM sample_values")
     whole, fraction = "regexp_extract(v, '^[+-]?0*([0-9]*)', 1)", f"regexp_extract(v, {_FRACTION}, 1)"
-    digits, scale = session.row(f"SELECT max(length({whole})), max(length({fraction})) FROM sample_values WHERE {value} IS NOT NULL")
+    measured = f"max(length({whole})), max(length({fraction})), coalesce(bool_and(regexp_full_match(v, '[0-9]+\\.0')), false)"
+    digits, scale, is_floated = session.row(f"SELECT {measured} FROM sample_values WHERE {value} IS NOT NULL")
     return replace(
         profile,
         type=reading.type,
@@ -155,6 +152,7 @@ def _measured(session: Session, profile: Profile, reading: _Reading, seen: int) 
         highest=_plain(highest),
         digits=int(digits or 0),
         scale=int(scale or 0),
+        is_floated=bool(is_floated),
     )
 
 

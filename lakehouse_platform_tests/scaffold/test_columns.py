@@ -62,7 +62,7 @@ def test_gaps_and_blanks(tmp_path: Path) -> None:
     found = proposed(tmp_path / "a.csv", "id,note,gap\n1, padded ,x\n2,bare,\n3,bare,y\n")
     assert (found["note"].required, found["note"].expression) == (True, "TRIM(note)")
     assert (found["gap"].required, found["gap"].expression) == (False, "NULLIF(TRIM(gap), '')")
-    assert "empty in 33.3% of the records" in found["gap"].notes[0]
+    assert "empty in 1 of 3 records (33.3%)" in found["gap"].notes[0]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,16 @@ def test_key_candidates(tmp_path: Path, text: str, key: list[str]) -> None:
     found = [column for column in proposed(tmp_path / "a.csv", text).values() if column.key_position is not None]
     assert [column.name for column in sorted(found, key=lambda column: column.key_position or 0)] == key
     assert all(column.required for column in found)
+
+
+def test_numbers_that_name_things_keep_what_is_no_number(tmp_path: Path) -> None:
+    rows = "".join(f"{'C' if n == 7 else ''}{n},{n}.0,{n}.0\n" for n in range(20))
+    found = proposed(tmp_path / "a.csv", f"invoice_no,customer_id,weight\n{rows}")
+    assert {name: str(column.type) for name, column in found.items()} == {
+        "invoice_no": "STRING", "customer_id": "STRING", "weight": "DECIMAL(18,1)",
+    }  # fmt: skip
+    assert "such as 'C7'" in found["invoice_no"].notes[0]
+    assert found["customer_id"].expression == r"REGEXP_REPLACE(customer_id, '\\.0$', '')"
 
 
 def test_a_text_with_few_values_is_a_choice_and_a_text_with_many_is_none(tmp_path: Path) -> None:
