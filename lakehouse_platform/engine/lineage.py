@@ -330,6 +330,24 @@ def _join_condition(join: exp.Expr, driving: exp.Table, table: exp.Table) -> str
     return text
 
 
+def times_read(tree: exp.Expr, name: str) -> int:
+    """How often a query, or a part of one, reads an input; what a name of its WITH reads counts as often as that name is read."""
+
+    def reads(part: exp.Expr) -> int:
+        own = [table for table in part.find_all(exp.Table) if not _is_in_with(table, part)]
+        return sum(reads(body) if (body := definition_of(table)) is not None else int(table_name(table) == name) for table in own)
+
+    return reads(tree)
+
+
+def _is_in_with(node: exp.Expr, tree: exp.Expr) -> bool:
+    while node is not tree and node.parent is not None:
+        node = node.parent
+        if isinstance(node, exp.With):
+            return True
+    return False
+
+
 def columns_read(query: Query, name: str, schemas: Schemas) -> frozenset[str]:
     """Columns of an input that the query may read, in any clause: a few too many where two inputs have a column of one name."""
     names = _names_read(query.tree)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from lakehouse_platform.contracts.types import DATE
-from lakehouse_platform.engine.lineage import Schemas, in_driving, in_relation
+from lakehouse_platform.engine.lineage import Schemas, in_driving, in_relation, times_read
 from lakehouse_platform.engine.query import Query, definition_of, driving_table, table_name
 
 _HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 31 * 24}
@@ -95,6 +95,8 @@ def time_windows(query: Query, result: Partitioned, inputs: Mapping[str, Partiti
         for select in _driving_selects(branch):
             for relation, condition in _relations(select):
                 base = _base(relation, seen)
+                if base is None and condition is not None:
+                    found |= {name: [None] for name in inputs if times_read(relation, name)}
                 if base is None or table_name(base) not in inputs:
                     continue
                 reading = _Reading(output, dates, result, inputs[table_name(base)]) if output is not None else None

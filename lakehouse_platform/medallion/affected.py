@@ -15,6 +15,7 @@ from lakehouse_platform.engine.transpile import to_duckdb
 from lakehouse_platform.medallion.changes import InputChange, came_rows, changed_rows, went_rows
 from lakehouse_platform.medallion.gold_inputs import GoldInputs
 from lakehouse_platform.medallion.grain import Grain
+from lakehouse_platform.medallion.read_partitions import partitions_reading
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import stored_fields
@@ -28,10 +29,11 @@ def why_all(inputs: GoldInputs) -> str | None:
             return change.reason or ""
     if inputs.grain is None:
         return f"what changed rows of {table.driving} affect cannot be told from its query"
+    if not inputs.reads_driving_once and not _has_window(inputs, str(table.driving)):
+        return f"the query reads {table.driving} in more than one place"
     for join in lookup_joins(table.query):
-        if join.input == table.driving:
-            return f"the query reads {table.driving} in more than one place"
-        if changes[join.input].kind == "files" and join.condition is None:
+        is_told = _has_window(inputs, join.input) or (join.condition is not None and inputs.reads_driving_once)
+        if changes[join.input].kind == "files" and not is_told:
             return f"{join.input} changed, and its join does not tell which rows of {table.driving} it affects"
     return None
 
@@ -41,18 +43,29 @@ def find_affected(inputs: GoldInputs, grain: Grain) -> dict[str, list[str]]:
     session, table = inputs.session, inputs.table
     driving = inputs.changes[str(table.driving)]
     session.table("affected", _of_driving(inputs, grain, driving) if driving.kind == "files" else _nothing(table, grain))
+    if driving.kind == "files" and not inputs.reads_driving_once:
+        session.execute(f"INSERT INTO affected {partitions_reading(inputs, grain, driving.input)} EXCEPT SELECT * FROM affected")
     named: dict[str, list[str]] = {}
     for join in lookup_joins(table.query):
-        if inputs.changes[join.input].kind != "files":
+        if inputs.changes[join.input].kind != "files" or join.input == table.driving:
             continue
-        _match_lookup(inputs, join)
-        session.table("affected_by_lookup", f"SELECT DISTINCT {grain.outputs} FROM matched EXCEPT SELECT * FROM affected")
+        if join.condition is None or not inputs.reads_driving_once:
+            reading = partitions_reading(inputs, grain, join.input)
+        else:
+            _match_lookup(inputs, join)
+            reading = f"SELECT DISTINCT {grain.outputs} FROM matched"
+        session.table("affected_by_lookup", f"{reading} EXCEPT SELECT * FROM affected")
         session.execute("INSERT INTO affected SELECT * FROM affected_by_lookup")
         texts = " || ' ' || ".join(f"CAST({quote(name)} AS VARCHAR)" for name in grain.names)
         found = [str(text) for (text,) in session.rows(f"SELECT {texts} FROM affected_by_lookup ORDER BY ALL")]
         if found:
             named[join.input] = [*named.get(join.input, []), *found]
     return named
+
+
+def _has_window(inputs: GoldInputs, name: str) -> bool:
+    """Whether the query tells which partitions read given times of an input."""
+    return inputs.table.refresh is Refresh.REPLACE_PARTITIONS and name in inputs.table.windows
 
 
 def given_partitions(inputs: GoldInputs, partitions: Collection[str]) -> None:

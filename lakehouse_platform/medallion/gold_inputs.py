@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.lineage import columns_read, times_read
 from lakehouse_platform.medallion.changes import InputChange, increment_of
 from lakehouse_platform.medallion.grain import Grain, grain_of
 from lakehouse_platform.medallion.lakehouse import Lakehouse
@@ -19,7 +20,7 @@ from lakehouse_platform.tables.storage import contract_fields
 class GoldInputs:
     """The inputs of one attempt. `schemas` are the columns that the query sees: those of the inputs' contracts.
 
-    `grain` is None where all of the table is recomputed at once.
+    `grain` is None where all of the table is recomputed at once. `time_columns` are the partitioned columns of the inputs that have one.
     """
 
     session: Session
@@ -27,6 +28,16 @@ class GoldInputs:
     schemas: Mapping[str, Mapping[str, ColumnType]]
     changes: Mapping[str, InputChange]
     grain: Grain | None
+    time_columns: Mapping[str, str]
+
+    @property
+    def reads_driving_once(self) -> bool:
+        """Whether a row of the query follows from one row of the driving input, and from no other of its rows."""
+        return self.table.driving is not None and times_read(self.table.query.tree, self.table.driving) == 1
+
+    def names_read(self, name: str) -> frozenset[str]:
+        """Columns of an input that the query may read."""
+        return columns_read(self.table.query, name, self.schemas)
 
     @property
     def driving(self) -> Snapshot | None:
@@ -38,4 +49,6 @@ def open_inputs(lakehouse: Lakehouse, session: Session, table: Table, target: Sn
     """A table's inputs as they are now."""
     schemas = {name: {field.name: field.type for field in contract_fields(lakehouse.project.tables[name])} for name in table.inputs}
     changes = {name: increment_of(lakehouse, target, name) for name in table.inputs}
-    return GoldInputs(session, table, schemas, changes, grain_of(table, schemas))
+    partitioned = {name: lakehouse.project.tables[name].partitioned for name in table.inputs}
+    time_columns = {name: part.column for name, part in partitioned.items() if part is not None}
+    return GoldInputs(session, table, schemas, changes, grain_of(table, schemas), time_columns)

@@ -18,7 +18,7 @@ from lakehouse_platform.tables.attributes import Refresh
 def driving_files(inputs: GoldInputs, *, restricted: bool) -> tuple[DataFile, ...]:
     """The driving input's files that a recompute must read: with `restricted`, those that may hold a row of what is affected."""
     driving, grain = inputs.driving, inputs.grain
-    if driving is None or grain is None or not restricted:
+    if driving is None or grain is None or not restricted or not inputs.reads_driving_once:
         return driving.files if driving is not None else ()
     nulls = " OR ".join(f"{quote(name)} IS NULL" for name in grain.names)
     if inputs.session.row(f"SELECT count(*) FROM affected WHERE {nulls}")[0]:
@@ -31,17 +31,18 @@ def driving_files(inputs: GoldInputs, *, restricted: bool) -> tuple[DataFile, ..
 def recomputed(inputs: GoldInputs, driving: Sequence[DataFile], *, restricted: bool) -> str:
     """SQL of the table's rows as stored, computed from the present inputs and held against the contract."""
     table, grain = inputs.table, inputs.grain
+    is_narrowed = restricted and inputs.reads_driving_once
     relations = {}
     for position, (name, change) in enumerate(inputs.changes.items()):
         relations[name] = f"input_{position}"
-        inputs.session.view(relations[name], _input_rows(inputs, change, driving, grain if restricted else None))
+        inputs.session.view(relations[name], _input_rows(inputs, change, driving, grain if is_narrowed else None))
     columns = table.contract.columns
     rows = typed_rows(table, columns, to_duckdb(table.query, relations, inputs.schemas))
     rows = ruled_rows(table, rows, [column.name for column in columns])
     partition, column = table.partition_column, table.contract.partition_column
     if partition is not None and column is not None and partition != column:
         rows = f"SELECT *, {partition_of(table, quote(column))} AS {quote(partition)} FROM ({rows})"
-    if restricted and grain is None and partition is not None:
+    if restricted and (grain is None or not is_narrowed) and partition is not None:
         return f"SELECT * FROM ({rows}) WHERE {quote(partition)} IN (SELECT {quote(partition)} FROM affected)"
     return rows
 
