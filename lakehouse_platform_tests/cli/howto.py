@@ -22,10 +22,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the page, and the lines that it prints there; none are shown where they are of no interest."""
+    """A command of the page, and the lines that it prints there; none are shown where they are of no interest.
+
+    `exit_code` is what a comment behind it says (`# exit code 1`), 0 without one. `$BATCH` among the arguments is the batch that waits for a decision.
+    """
 
     arguments: tuple[str, ...]
     shown: tuple[str, ...]
+    exit_code: int = 0
 
 
 def parts_of(page: Path) -> Iterator[Written | Command]:
@@ -40,4 +44,5 @@ def parts_of(page: Path) -> Iterator[Written | Command]:
 def _commands(text: str) -> Iterator[Command]:
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, *shown = part.rstrip("\n").split("\n")
-        yield Command(tuple(shlex.split(command)), tuple(shown))
+        code = re.search(r"# exit code (\d)$", command)
+        yield Command(tuple(shlex.split(command, comments=True)), tuple(shown), int(code[1]) if code else 0)
