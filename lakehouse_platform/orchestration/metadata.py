@@ -28,8 +28,14 @@ def table_metadata(table: Table) -> Metadata:
         **column_metadata(table),
         "contract": dg.MetadataValue.path(str(table.contract.path)),
         "contract_version": table.contract.version,
+        "automation": _automation(table),
         **({"partition_expr": table.partition_column} if table.partition_column else {}),
     }
+
+
+def _automation(table: Table) -> str:
+    value = table.attributes.model_dump(mode="json")["automation"]
+    return value if isinstance(value, str) else ", ".join(f"{name} {given}" for name, given in value.items())
 
 
 def column_metadata(table: Table) -> Metadata:

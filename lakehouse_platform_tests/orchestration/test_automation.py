@@ -12,7 +12,7 @@ import pytest
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.medallion.waiting import rows_waiting
-from lakehouse_platform.orchestration.names import refresh_job_name
+from lakehouse_platform.orchestration.names import asset_key, refresh_job_name
 from lakehouse_platform.orchestration.reporting import is_reported
 from lakehouse_platform.orchestration.runs import Run, Runner, open_runner
 from lakehouse_platform_tests.orchestration.events import check, materialized
@@ -67,6 +67,8 @@ def test_a_table_with_times_has_a_schedule_that_runs_by_itself(tmp_path: Path) -
         timed = schedules[refresh_job_name(CUSTOMER)]
         assert (timed.cron_schedule, timed.execution_timezone) == ("30 6 * * 1-5", "Europe/Zurich")
         assert timed.default_status is dg.DefaultScheduleStatus.RUNNING
+        (spec,) = (each for each in runner.definitions.resolve_all_asset_specs() if each.key == asset_key(CUSTOMER))
+        assert spec.metadata["automation"] == "cron 30 6 * * 1-5, timezone Europe/Zurich"
         assert passed_over(runner.increment(SOURCE)).keys() == {CUSTOMER, DAILY}
 
         job = runner.definitions.resolve_job_def(timed.job_name)
