@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lakehouse_platform.contracts.types import BIGINT, BOOLEAN, DATE, DOUBLE, STRING, TIMESTAMP, ColumnType, decimal
 from lakehouse_platform.delta.files import DataFile, Field
-from lakehouse_platform.delta.prune import files_that_may_hold
+from lakehouse_platform.delta.prune import files_that_may_hold, files_within
 
 
 def file(minimum: Any = None, maximum: Any = None, **partition_values: str | None) -> DataFile:
@@ -30,6 +30,18 @@ def test_a_file_with_a_matching_row_stays(values: list[int], low: int | None, hi
     assert stays(file(min(values), max(values)), low, high) or not matches
     if len(values) == 1 and not (low is not None and high is not None and low > high):
         assert stays(file(values[0], values[0]), low, high) == matches
+
+
+@given(
+    bounds=st.lists(st.tuples(st.none() | st.integers(-20, 20), st.none() | st.integers(0, 9)), min_size=1),
+    edges=st.sets(st.integers(-20, 20), max_size=8),
+)
+def test_many_intervals_leave_out_what_each_of_them_does(bounds: list[tuple[int | None, int | None]], edges: set[int]) -> None:
+    files = [file(low, low + length if low is not None and length is not None else None) for low, length in bounds]
+    cut = sorted(edges)
+    intervals = list(zip(cut[::2], cut[1::2], strict=False))
+    one_by_one = [each for each in files if any(stays(each, low, high) for low, high in intervals)]
+    assert list(files_within(files, "c", intervals, [Field("c", BIGINT)])) == one_by_one
 
 
 def test_a_file_without_statistics_stays() -> None:

@@ -49,7 +49,7 @@ def runner(settings: Settings) -> Iterator[Runner]:
 
 def land(settings: Settings, name: str, days: Iterable[date]) -> None:
     """A tick at five in the morning, and a rate, of each of these days."""
-    lines = {"ticks": [], "rates": []}
+    lines: dict[str, list[dict[str, object]]] = {"ticks": [], "rates": []}
     for day in days:
         lines["ticks"].append({"tick": f"{name} {day}", "at": f"{day}T05:30:00Z", "amount": 2})
         lines["rates"].append({"day": str(day), "rate": 3})
@@ -241,7 +241,8 @@ def test_an_open_end_where_there_are_no_rows_asks_for_one(runner: Runner) -> Non
 
 
 def test_the_running_hour_is_a_partition() -> None:
-    assert definition(HOURS).get_last_partition_key() >= f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%d-%H}:00"
+    last = definition(HOURS).get_last_partition_key()
+    assert last is not None and last >= f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%d-%H}:00"
 
 
 def increment(runner: Runner) -> None:

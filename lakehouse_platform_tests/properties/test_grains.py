@@ -95,7 +95,9 @@ batches = st.lists(st.tuples(st.lists(ticks, max_size=4), st.lists(rates, max_si
 @settings(hundred_examples, max_examples=10)
 @given(batches)
 def test_increments_of_every_grain_equal_the_whole_computed_anew(arriving: list[tuple[list[Row], list[Row]]]) -> None:
-    current, weekly, known = {}, {}, {}
+    current: dict[str, Row] = {}
+    weekly: dict[tuple[str, date], Row] = {}
+    known: dict[date, int] = {}
     with world(PROJECT) as lakehouse:
         for number, (new_ticks, new_rates) in enumerate(arriving):
             lakehouse.land(f"ticks/{number}.jsonl", ({"place": f"{number}:{line}"} | spelt(row) for line, row in enumerate(new_ticks)))

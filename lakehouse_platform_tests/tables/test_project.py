@@ -79,6 +79,22 @@ def test_mistakes_of_attributes(tmp_path: Path, attributes: dict[str, object], m
     assert message in found.message
 
 
+@pytest.mark.parametrize(
+    ("day", "grain", "more", "message"),
+    [
+        (column("day", "DATE", required=True, partitioned=True), "hour", [], "day is a date and has no hours"),
+        (column("day", "TIMESTAMP", required=True, partitioned=True), "week", [column("day_week", "DATE")], "day_week is the name of the Delta"),
+        (column("day", "DATE", required=True, partitioned=True), "fortnight", [], "Input should be 'hour', 'day', 'week' or 'month'"),
+        (column("day", "STRING", required=True, partitioned=True), "day", [], "neither a date nor a timestamp"),
+    ],
+)
+def test_mistakes_of_partitions(tmp_path: Path, day: dict[str, Any], grain: str, more: list[dict[str, Any]], message: str) -> None:
+    sql = f"SELECT {', '.join(['line', 'day', *(each['name'] for each in more)])} FROM bronze.orders"
+    partitions = {"grain": grain, "start": "2024-01-01"}
+    found = problems(tmp_path, ORDERS, table("silver/orders", sql, [COLUMNS[0], day, *more], refresh="upsert", partitions=partitions))
+    assert any(message in problem.message and problem.path.name == "defs.yaml" for problem in found), found
+
+
 @pytest.mark.parametrize(("pattern", "message"), [("dd/MM/yyyyy", "'yyyyy' in the pattern"), ("EEEE", "can be printed, but not read")])
 def test_a_form_that_no_day_can_be_read_by_is_a_mistake_of_the_contract(tmp_path: Path, pattern: str, message: str) -> None:
     (root := tmp_path / "defs").mkdir()
