@@ -5,6 +5,7 @@ Each has a session of its own, so that Ctrl-C reaches only who started them, who
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -52,6 +53,7 @@ def running_services(settings: Settings, host: str, port: int, waiting: Callable
     """
     prepare_home(settings)
     with ExitStack() as stack:
+        stack.enter_context(_alone(settings))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lakehouse-")))
         socket, workspace = folder / "code", folder / "workspace.yaml"
         location = {"socket": str(socket), "location_name": _LOCATION}
@@ -75,6 +77,23 @@ def ended(services: Sequence[Service]) -> Service | None:
 def end_of_log(service: Service, lines: int = 20) -> str:
     """The last lines of a service's log."""
     return "\n".join(service.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the home's lock, which goes with this process however it ends: two daemons would start each run twice."""
+    path = settings.dagster_home / "up.lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            message = f"`lakehouse up` runs already over {settings.home.absolute()} (process {file.read().strip()}): stop that one first"
+            raise LakehouseError(message) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def _starter(settings: Settings, stack: ExitStack) -> Callable[[str, list[str]], Service]:

@@ -17,6 +17,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from lakehouse_platform.cli.server import port_refusal
+from lakehouse_platform.orchestration.services import running_services
+from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
 from lakehouse_platform_tests.orchestration.shop import write_shop
 
@@ -87,6 +89,8 @@ def test_the_page_comes_and_sigterm_leaves_nothing(settings: Settings, tmp_path:
     assert loaded(port) == "RepositoryLocation"
     assert port_refusal("127.0.0.1", port) is not None
     assert port_refusal("127.0.0.1", free_port()) is None
+    with pytest.raises(LakehouseError, match=rf"runs already over .* \(process {running.pid}\)"), running_services(settings, "", 0, lambda: True):
+        pass
 
     running.send_signal(signal.SIGTERM)
     said, _ = running.communicate(timeout=SECONDS)
