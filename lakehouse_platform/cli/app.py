@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, doctor, ingest, project, quarantine, query, rulings, runs, server
+from lakehouse_platform.cli import catalogue, demo, doctor, history, ingest, project, quarantine, query, rulings, runs, server
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def options(
 app.command("demo")(demo.demo)
 app.command("materialize")(runs.materialize)
 app.command("ingest")(ingest.ingest)
+app.command("rebuild")(history.rebuild)
 app.command("check")(runs.check)
 app.command("query")(query.query)
 app.command("tables")(catalogue.tables)
@@ -41,6 +42,7 @@ app.command("accounts")(catalogue.accounts)
 app.command("lineage")(catalogue.lineage)
 app.command("up")(server.up)
 app.command("doctor")(doctor.doctor)
+quarantine.app.command("replay")(history.replay)
 quarantine.app.command("blocked")(rulings.blocked)
 quarantine.app.command("release")(rulings.release)
 quarantine.app.command("reject")(rulings.reject)

@@ -21,12 +21,12 @@ TableArgument = Annotated[str, typer.Argument(help="Layer and name, such as silv
 
 
 def tables(output: FormatOption = Format.TABLE) -> None:
-    """Show every table with its rows, files and last change."""
+    """Show every table with its rows, files and version; `stale` where rows of it were made by another contract or query than the present one."""
     lakehouse = open_lakehouse()
     with working("Opening the tables"), lakehouse.session() as session:
         rows = [_table_row(lakehouse, session, name) for name in (*lakehouse.project.sources, *lakehouse.project.tables)]
-    columns = ("table", "refresh", "owner", "rows", "files", "version", "blocked_since", "location")
-    show(columns, rows, output, only_json=("owner", "location"), only_filled=("blocked_since",), empty="The project has no tables.")
+    columns = ("table", "refresh", "owner", "rows", "files", "version", "stale", "blocked_since", "location")
+    show(columns, rows, output, only_json=("owner", "location"), only_filled=("stale", "blocked_since"), empty="The project has no tables.")
     if output is Format.TABLE:
         tell(f"They are below {lakehouse.settings.tables_root}; --format json tells owners and places, null: not made yet.")
 
@@ -85,6 +85,7 @@ def lineage(
 
 def _table_row(lakehouse: Lakehouse, session: Session, name: str) -> tuple[object, ...]:
     from lakehouse_platform.medallion.blocks import waiting
+    from lakehouse_platform.medallion.stale import CODE_CHANGED, is_stale
 
     snapshot = lakehouse.snapshot(name)
     table = lakehouse.project.tables.get(name)
@@ -92,7 +93,8 @@ def _table_row(lakehouse: Lakehouse, session: Session, name: str) -> tuple[objec
     owner = lakehouse.project.sources[name].attributes.owner if table is None else table.contract.owner
     state = (None, None, None) if snapshot is None else (snapshot.rows, len(snapshot.files), snapshot.version)
     block = waiting(lakehouse, session, name, snapshot)
-    return (name, refresh, owner, *state, None if block is None else block.since, lakehouse.location(name))
+    stale = CODE_CHANGED if table is not None and is_stale(lakehouse, table) else None
+    return (name, refresh, owner, *state, stale, None if block is None else block.since, lakehouse.location(name))
 
 
 def _by_run(found: list[Entry]) -> dict[tuple[str, str], Accounts]:

@@ -9,17 +9,15 @@ import dagster as dg
 from lakehouse_platform.medallion.blocks import BatchBlocked
 from lakehouse_platform.medallion.bronze import FilesRefused
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.medallion.result import StepResult
-from lakehouse_platform.medallion.silver import settle
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.orchestration.automation import why_passed_over
 from lakehouse_platform.orchestration.checks import blocked_outcome, check_evaluation, committed_outcomes
 from lakehouse_platform.orchestration.faults import faults_judged
 from lakehouse_platform.orchestration.names import op_name, pool, step_name
+from lakehouse_platform.orchestration.orders import Order, order_in
 from lakehouse_platform.orchestration.reporting import report
 from lakehouse_platform.orchestration.resources import LAKEHOUSE, LISTENER, Listener
-from lakehouse_platform.orchestration.rulings import ruling_in
 from lakehouse_platform.problems import LakehouseError
 
 DONE, REFUSED, BLOCKED = "done", "refused", "blocked"
@@ -85,15 +83,15 @@ def step_op(job: str, table: str, inputs: Collection[str], *, is_named: bool) ->
     )
     def step(context: dg.OpExecutionContext) -> Iterator[dg.Output[str | None]]:
         lakehouse: Lakehouse = context.resources.lakehouse
-        ruling = ruling_in(context.run.tags, table)
+        order = order_in(context.run.tags, table)
         with faults_judged(context, lakehouse.settings):
-            why = None if is_named or ruling is not None else why_passed_over(lakehouse, lakehouse.project.tables[table])
+            why = None if is_named or order is not None else why_passed_over(lakehouse, lakehouse.project.tables[table])
         blocked = None
         if why is not None:
             _pass_over(context, table, why)
         else:
             try:
-                _refresh(context, table, ruling)
+                _refresh(context, table, order)
             except BatchBlocked as block:
                 blocked = str(block)
                 context.log.warning(blocked)
@@ -138,15 +136,13 @@ def _log_check(context: dg.OpExecutionContext, evaluation: dg.AssetCheckEvaluati
     context.log_event(evaluation)  # type: ignore[arg-type]
 
 
-def _refresh(context: dg.OpExecutionContext, table: str, ruling: Ruling | None = None) -> None:
+def _refresh(context: dg.OpExecutionContext, table: str, order: Order | None = None) -> None:
     lakehouse: Lakehouse = context.resources.lakehouse
     listener: Listener = context.resources.listener
     listener(table, None)
     with faults_judged(context, lakehouse.settings):
-        if ruling is None:
-            result = run_step(lakehouse, table, run_id=context.run.run_id)
-        else:
-            result = settle(lakehouse, table, ruling, run_id=context.run.run_id)
+        run_id = context.run.run_id
+        result = run_step(lakehouse, table, run_id=run_id) if order is None else order(lakehouse, run_id)
         report(context.instance, lakehouse, table, context.log_event)
     listener(table, result)
 

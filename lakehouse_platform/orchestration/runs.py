@@ -14,7 +14,8 @@ from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.orchestration.backfills import Only, Wanted, chosen
 from lakehouse_platform.orchestration.build import build_definitions, project_of
 from lakehouse_platform.orchestration.instance import open_instance
-from lakehouse_platform.orchestration.names import asset_key, increment_job_name, refresh_job_name, step_name
+from lakehouse_platform.orchestration.names import DAILY_JOB, asset_key, increment_job_name, refresh_job_name, step_name
+from lakehouse_platform.orchestration.orders import rebuild_tags, replay_tags
 from lakehouse_platform.orchestration.partitions import blocks, partitions_definition
 from lakehouse_platform.orchestration.resources import Listener, running_folder
 from lakehouse_platform.orchestration.rulings import ruling_tags
@@ -72,9 +73,22 @@ class Runner:
 
     def settle(self, table: str, ruling: Ruling) -> Run:
         """Settle a blocked batch of a table as a person rules, and refresh what is downstream of it with what that brings."""
+        return self._order(table, ruling_tags(table, ruling))
+
+    def rebuild(self, table: str) -> Run:
+        """Compute a table anew and swap it in one commit, and refresh what is downstream of it with what that changes."""
+        return self._order(table, rebuild_tags(table))
+
+    def replay(self, table: str, where: str | None = None) -> Run:
+        """Replay rows of a table's quarantine, and refresh what is downstream of it with what that brings."""
+        return self._order(table, replay_tags(table, where))
+
+    def _order(self, table: str, tags: Mapping[str, str]) -> Run:
+        """Run the step of one table, which the tags tell what to do, and those downstream of it. A table that no source feeds is in the daily job."""
         self.results.clear()
-        job = self.definitions.resolve_job_def(increment_job_name(self.project.tables[table].inputs[0]))
-        return self._execute(job, ruling_tags(table, ruling), steps=[f"{step_name(table)}*"])
+        sources = self.project.source_of(table)
+        job = self.definitions.resolve_job_def(increment_job_name(sources[0]) if sources else DAILY_JOB)
+        return self._execute(job, tags, steps=[f"{step_name(table)}*"])
 
     def partitions(
         self,

@@ -1,0 +1,86 @@
+"""Commands that make something else of the past: computing a table anew, judging its rejected rows again. Not here: how (medallion)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakehouse_platform.cli.opening import open_lakehouse, silver_name, table_name
+from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
+from lakehouse_platform.cli.runs import fail_with, open_runs, tell_unmet
+
+if TYPE_CHECKING:
+    from lakehouse_platform.medallion.record import CommitRecord
+
+_COLUMN_NOTES = ("columns_only_before", "columns_only_after", "columns_of_another_type")
+
+
+def rebuild(
+    table: Annotated[str, typer.Argument(help="A silver or gold table, such as silver/order_lines")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute it and show the difference, but leave the table as it is")] = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Compute a table anew by its present contract and query, swap it in one commit and show the difference; what is downstream follows.
+
+    A silver table is made from what it has read of its source, with the decisions about blocked batches, and its accounts and quarantine stay true.
+    """
+    lakehouse = open_lakehouse()
+    name = table_name(lakehouse, table)
+    if name in lakehouse.project.sources:
+        raise typer.BadParameter(f"{name} holds records as they came, and nothing computes them; rebuild the tables that read it")
+    if dry_run:
+        from lakehouse_platform.medallion.rebuild import rebuild as rebuilt
+
+        with working(f"Computing {name}"):
+            record = rebuilt(lakehouse, name, run_id="dry-run", dry_run=True).record
+        _show_difference(record, output)
+        tell(f"Nothing was changed. `lakehouse rebuild {name}` swaps it.")
+        return
+    with open_runs() as runner:
+        run = runner.rebuild(name)
+    if name in run.results:
+        _show_difference(run.results[name].record, output)
+    tell_unmet([run])
+    fail_with([run])
+
+
+def replay(
+    table: Annotated[str, typer.Argument(help="A silver table, such as silver/order_lines")],
+    where: Annotated[
+        str | None, typer.Option(help="Only rows for which this Spark SQL holds, over quarantine's columns: reasons[0].rule = 'price_not_negative'")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Judge rows in quarantine again, by the present contract and query: valid ones go into the table, the others stay with their new reasons."""
+    lakehouse = open_lakehouse()
+    name = silver_name(lakehouse, table)
+    with open_runs() as runner:
+        run = runner.replay(name, where)
+    result = run.results.get(name)
+    rows = []
+    if result is not None and result.record is not None and result.record.accounts is not None:
+        notes = result.record.notes
+        rows.append((name, notes["replayed"], *list(asdict(result.record.accounts).values())[1:], notes.get("records_gone")))
+    columns = ("table", "replayed", "accepted", "duplicates", "rejected", "late", "filtered", "records_gone")
+    why = result.passed_over if result is not None and result.passed_over else "no row was replayed"
+    show(columns, rows, output, only_filled=("records_gone",), empty=f"{name}: {why}.")
+    fail_with([run])
+
+
+def _show_difference(record: CommitRecord | None, output: Format) -> None:
+    from lakehouse_platform.medallion.difference import DIFFERENCE
+
+    note: Mapping[str, Any] = record.notes[DIFFERENCE] if record is not None else {}
+    rows: list[tuple[str, object, object]] = []
+    if record is not None:
+        rows += [("rows", note["rows_before"], record.rows), ("rows only there", note["rows_only_before"], note["rows_only_after"])]
+        before, after = note.get("accounts_before", {}), note.get("accounts_after", {})
+        rows += [(end, count, after[end]) for end, count in before.items()]
+        if any(note[name] for name in _COLUMN_NOTES):
+            rows.append(("columns only there", ", ".join(note["columns_only_before"]) or None, ", ".join(note["columns_only_after"]) or None))
+            rows.append(("columns of another type", *[", ".join(note["columns_of_another_type"]) or None] * 2))
+    show(("what", "before", "after"), rows, output)
