@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +84,7 @@ def _show_accounts(lakehouse: Lakehouse, output: Format) -> bool:
 
     with lakehouse.session() as session:
         found = {name: entries(lakehouse, session, name) for name in silver_tables(lakehouse)}
-    columns = ("table", *asdict(Accounts()))
-    rows = [(name, *asdict(total(of_table)).values()) for name, of_table in found.items()]
+    columns = ("table", *Accounts().ends)
+    rows = [(name, *total(of_table).ends.values()) for name, of_table in found.items()]
     show(columns, rows, output, title="What became of every row: read = accepted + duplicates + rejected + late + filtered")
     return all(entry.accounts.balance == 0 for of_table in found.values() for entry in of_table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,7 +63,7 @@ def replay(
     rows = []
     if result is not None and result.record is not None and result.record.accounts is not None:
         notes = result.record.notes
-        rows.append((name, notes["replayed"], *list(asdict(result.record.accounts).values())[1:], notes.get("records_gone")))
+        rows.append((name, notes["replayed"], *list(result.record.accounts.ends.values())[1:], notes.get("records_gone")))
     columns = ("table", "replayed", "accepted", "duplicates", "rejected", "late", "filtered", "records_gone")
     why = result.passed_over if result is not None and result.passed_over else "no row was replayed"
     show(columns, rows, output, only_filled=("records_gone",), empty=f"{name}: {why}.")

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, fields
 from lakehouse_platform.contracts.types import BIGINT, STRING, TIMESTAMP
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.creation import open_or_create
-from lakehouse_platform.delta.files import Field, Snapshot
+from lakehouse_platform.delta.files import Field, Snapshot, same_columns
 from lakehouse_platform.delta.log import identity_of
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
-from lakehouse_platform.engine.spelling import literal
+from lakehouse_platform.engine.spelling import duckdb_type, literal
 from lakehouse_platform.medallion.history import Past, Version, standing, versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.quality.accounts import Accounts
@@ -85,13 +85,26 @@ def _seal_once(lakehouse: Lakehouse, session: Session, table: str) -> None:
     identity = identity_of(lakehouse.location(table))
     if identity is None:
         return
-    books = open_or_create(lakehouse.location(RUN_METRICS), _COLUMNS, ())
+    books = _open(lakehouse, session)
     pending = [version for version in versions_since(lakehouse, table, _sealed_version(books, table, identity)) if _entry(table, version)]
     if not pending:
         return
     rows = " UNION ALL ".join(_row_sql(table, identity, version) for version in pending)
     added = session.write(rows, books.location, ())
     commit(books, added=added, transactions={_sealed_id(table, identity): pending[-1].version})
+
+
+def _open(lakehouse: Lakehouse, session: Session) -> Snapshot:
+    """The books, with columns of nothing for what an earlier release did not count."""
+    books = open_or_create(lakehouse.location(RUN_METRICS), _COLUMNS, ())
+    if same_columns(books.columns, _COLUMNS):
+        return books
+    known = {field.name for field in books.columns}
+    empty = {field.name: f"CAST({0 if field.name in _ENDS else 'NULL'} AS {duckdb_type(field.type)}) AS {field.name}" for field in _COLUMNS}
+    outputs = (field.name if field.name in known else empty[field.name] for field in _COLUMNS)
+    added = session.write(f"SELECT {', '.join(outputs)} FROM ({snapshot_scan(books)})", books.location, ())
+    commit(books, added=added, removed=books.files, columns=_COLUMNS)
+    return open_or_create(lakehouse.location(RUN_METRICS), _COLUMNS, ())
 
 
 def _sealed_id(table: str, table_id: str) -> str:
@@ -122,7 +135,8 @@ def _row_sql(table: str, table_id: str, version: Version) -> str:
 
 
 def _read(session: Session, books: Snapshot, table: str, table_id: str) -> list[Entry]:
-    ends = ", ".join(_ENDS)
+    known = {field.name for field in books.columns}
+    ends = ", ".join(name if name in known else "0" for name in _ENDS)
     is_of_table = f"table_name = {literal(table)} AND table_id = {literal(table_id)}"
     sql = f"SELECT run_id, batch_id, step, version, restored_version, {ends} FROM ({snapshot_scan(books)}) WHERE {is_of_table} ORDER BY version"
     return [

@@ -15,7 +15,7 @@ from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.grain import partition_of
 from lakehouse_platform.medallion.silver_batch import SilverBatch
-from lakehouse_platform.tables.storage import stored_fields
+from lakehouse_platform.tables.storage import mapped_columns, stored_fields
 
 PLACE = "hash(source_file, source_row)"
 
@@ -33,12 +33,17 @@ class Contested:
 
 @dataclass(frozen=True)
 class Settled:
-    """The outcome for contested keys: new rows that win, how many of their keys the table never had, rows of the table that lose, and their files."""
+    """The outcome for contested keys: new rows that win, how many of their keys the table never had, rows of the table that lose, and their files.
+
+    `repeated` and `conflicting` are rows that lose, in the batch or in the table, by what they are to the row that wins.
+    """
 
     winners: int
     new_keys: int
     displaced: int
     rewritten: tuple[DataFile, ...]
+    repeated: int = 0
+    conflicting: int = 0
 
 
 def find(session: Session, batch: SilverBatch, rows: str, target: Snapshot, live: Sequence[DataFile]) -> Contested:
@@ -78,7 +83,28 @@ def settle(session: Session, batch: SilverBatch, rows: str, target: Snapshot, co
     conditions = ("_wins AND NOT _known", "_wins AND NOT _key_known", "_known AND NOT _wins")
     winners, new_keys, displaced = session.row(f"SELECT {', '.join(f'count(*) FILTER (WHERE {condition})' for condition in conditions)} FROM settled")
     touched = {name for (name,) in session.rows("SELECT DISTINCT _file FROM settled WHERE _known AND NOT _wins")}
-    return Settled(int(winners), int(new_keys), int(displaced), tuple(file for file in contested.files if file.uri in touched))
+    rewritten = tuple(file for file in contested.files if file.uri in touched)
+    return Settled(int(winners), int(new_keys), int(displaced), rewritten, *_kinds(session, batch))
+
+
+def _kinds(session: Session, batch: SilverBatch) -> tuple[int, int]:
+    """Of the rows in table `settled` that lose: those that say the same as the one that wins, and those that say something else in the same place."""
+    key = ", ".join(quote(name) for name in key_of(batch))
+    content = _packed([column.name for column in mapped_columns(batch.table)])
+    sequence = _packed(batch.table.attributes.sequence_by) if batch.table.attributes.sequence_by else "NULL"
+    marked = (
+        f"SELECT _wins, {content} IS NOT DISTINCT FROM first({content}) OVER winner AS _same, "
+        f"{sequence} IS NOT DISTINCT FROM first({sequence}) OVER winner AS _in_place "
+        f"FROM settled WINDOW winner AS (PARTITION BY {key} ORDER BY _wins DESC)"
+    )
+    repeated, conflicting = session.row(
+        f"SELECT count(*) FILTER (WHERE _same), count(*) FILTER (WHERE NOT _same AND _in_place) FROM ({marked}) WHERE NOT _wins"
+    )
+    return int(repeated), int(conflicting)
+
+
+def _packed(names: Sequence[str]) -> str:
+    return f"struct_pack({', '.join(f'{quote(name)} := {quote(name)}' for name in names)})"
 
 
 def ranked(batch: SilverBatch, candidates: str) -> str:

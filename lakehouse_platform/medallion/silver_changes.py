@@ -150,4 +150,5 @@ def count_events(session: Session) -> Accounts:
     # A place that is the batch's own is there because a run before this one was killed between the two commits.
     elsewhere = "SELECT count(DISTINCT _event_hash) FROM known_events ANTI JOIN batch_events USING (_event_hash, _source_position)"
     accepted = session.row(f"SELECT (SELECT count(DISTINCT _event_hash) FROM batch_events) - ({elsewhere})")[0]
-    return replace(judged, accepted=accepted, duplicates=judged.accepted - accepted)
+    duplicates = judged.accepted - accepted
+    return replace(judged, accepted=accepted, duplicates=duplicates, repeated=duplicates)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import Snapshot, same_columns
@@ -155,7 +155,7 @@ def _record(run: SilverRun, accounts: Accounts, rules: Mapping[str, int]) -> Com
 
 def _compared(run: SilverRun, planned: Planned, rows: str, accounts: Accounts) -> Planned:
     """The plan with what it changes as a note."""
-    ends = {"accounts_before": asdict(_booked(run)), "accounts_after": asdict(accounts)}
+    ends = {"accounts_before": _booked(run).ends, "accounts_after": accounts.ends}
     note = difference(run.session, run.table, run.target, rows) | ends
     return replace(planned, record=planned.record.model_copy(update={"notes": {**planned.record.notes, DIFFERENCE: note}}))
 

@@ -58,7 +58,16 @@ def write_batch(run: SilverRun, batch: SilverBatch, *, live: Sequence[DataFile],
     counts = _outcomes(session)
     turned_away = sum(counts.values())
     accepted = alone + settled.new_keys
-    accounts = Accounts(read, accepted, read - turned_away - accepted, counts["rejected"], counts["late"], counts["filtered"])
+    duplicates = read - turned_away - accepted
+    accounts = Accounts(
+        read,
+        accepted,
+        duplicates,
+        **counts,
+        repeated=settled.repeated,
+        superseded=duplicates - settled.repeated - settled.conflicting,
+        conflicting=settled.conflicting,
+    )
     return Counted(accounts, _rule_counts(run, batch, added, has_contested=contested_count > 0), added, settled.rewritten)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+
+DUPLICATE_KINDS = ("repeated", "superseded", "conflicting")
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Rows by their end. `read` equals the sum of the others, always; differences (a rebuild) may be negative."""
+    """Rows by their end. `read` equals the sum of the other ends, always; differences (a rebuild) may be negative.
+
+    The duplicates by kind, against the row that holds their key: `repeated` ones say the same, `superseded` ones come elsewhere in the sequence,
+    `conflicting` ones say something else at the same place of it. They sum to `duplicates`; they alone may depend on the order of arrival.
+    """
 
     read: int = 0
     accepted: int = 0
@@ -15,6 +21,14 @@ class Accounts:
     rejected: int = 0
     late: int = 0
     filtered: int = 0
+    repeated: int = field(default=0, compare=False)
+    superseded: int = field(default=0, compare=False)
+    conflicting: int = field(default=0, compare=False)
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """`read` and the ends by name, without the kinds of duplicates."""
+        return {name: count for name, count in asdict(self).items() if name not in DUPLICATE_KINDS}
 
     @property
     def balance(self) -> int:
