@@ -47,7 +47,13 @@ def new_table(
         tell(f"  {_shown(path)}")
     # What was written must load; where it does not, its mistakes are told as all others are.
     load_project(lakehouse.project.root)
-    tell(_NEXT[proposals[-1].table.split("/", maxsplit=1)[0]].format(table=proposals[-1].table, path=_shown(proposals[-1].folder)))
+    made = proposals[-1]
+    taking = (
+        f"`lakehouse ingest {origin} --to bronze/{made.table.partition('/')[2]}`"
+        if Path(origin).is_file()
+        else f"`lakehouse materialize {made.table}`"
+    )
+    tell(_NEXT[made.table.partition("/")[0]].format(folder=_shown(made.folder), taking=taking))
 
 
 def test(
@@ -77,9 +83,9 @@ def _told(differences: tuple[str, ...], output: Format) -> str | tuple[str, ...]
 
 
 _NEXT = {
-    "bronze": "Next: put files into the landing folder that it names, and `lakehouse table new {table} --from FILE` with silver in place of bronze.",
-    "silver": "Next: read {path}/contract.yaml and decide what its remarks leave open; then `lakehouse materialize {table}`.",
-    "gold": "Next: read {path}/transform.sql and make it say what the table is for; then `lakehouse materialize {table}`.",
+    "bronze": "Next: {taking} takes a file in; `lakehouse table new` with silver/ in place of bronze/ proposes a table over it.",
+    "silver": "Next: read {folder}/contract.yaml and decide what its remarks leave open; then {taking}.",
+    "gold": "Next: read {folder}/transform.sql and make it say what the table is for; then {taking}.",
 }
 
 

@@ -60,10 +60,12 @@ def read_documents(defs_root: Path) -> tuple[list[Document], list[Problem]]:
         if not (folder / "defs.yaml").exists()
     ]
     for path in sorted(defs_root.rglob("defs.yaml")):
-        for node in _mappings(path, problems):
-            found = _document(path, node, problems)
-            if found is not None:
-                documents.append(found)
+        mistakes: list[Problem] = []
+        found = [_document(path, node, mistakes) for node in _mappings(path, mistakes)]
+        documents += [document for document in found if document is not None]
+        if mistakes and not any(found):
+            documents.append(Document(path, 0, _name_of_folder(path), None, is_whole=False))
+        problems += mistakes
     calls, mistakes = read_declared(defs_root)
     problems += mistakes
     documents += [_called(declared, problems) for declared in calls]
@@ -105,13 +107,25 @@ def _mappings(path: Path, problems: list[Problem]) -> Iterator[yaml.MappingNode]
         for node in yaml.compose_all(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader):
             if isinstance(node, yaml.MappingNode):
                 yield node
+    except UnicodeDecodeError as error:
+        problems.append(Problem(path, 0, f"this is not UTF-8: {error.reason}", "save the file as UTF-8"))
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        problems.append(Problem(path, line, f"this is not YAML: {error.problem}", "correct the indentation or the quotes at this line"))
+        problems.append(_no_yaml(path, error))
+
+
+def _name_of_folder(path: Path) -> str:
+    """The table that an unreadable defs.yaml is likely to define, so that whoever reads that one is not blamed."""
+    name = path.parent.name.replace("_", "/", 1)
+    return name if name.startswith(("bronze/", "silver/", "gold/")) else ""
+
+
+def _no_yaml(path: Path, error: yaml.MarkedYAMLError) -> Problem:
+    line = error.problem_mark.line + 1 if error.problem_mark else 0
+    return Problem(path, line, f"this is not YAML: {error.problem}", "correct the indentation or the quotes at this line")
 
 
 def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Document | None:
-    entries = {key.value: (key, value) for key, value in node.value}
+    entries = {key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
     kind = entries["type"][1].value if "type" in entries else None
     if kind not in _MODELS:
         if any((path.parent / name).exists() for name in _TABLE_FILES):
@@ -119,7 +133,11 @@ def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Do
             problems.append(Problem(path, line, f"there is no component {kind} for a table", f"use type: {TABLE_TYPE}"))
         return None
     key, value = entries.get("attributes", (node, node))
-    values = _plain(value) if "attributes" in entries else {}
+    try:
+        values = _plain(value) if "attributes" in entries else {}
+    except yaml.MarkedYAMLError as error:
+        problems.append(_no_yaml(path, error))
+        return None
     line = key.start_mark.line + 1
     try:
         attributes = _MODELS[kind].model_validate(values)
@@ -129,7 +147,7 @@ def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Do
             message = f"{'.'.join(location) or 'attributes'}: {mistake['msg']}"
             problems.append(Problem(path, _line(value, location), message, _mend(kind, location, mistake["type"])))
         name, kept = _without_mistakes(kind, values, error)
-        return Document(path, line, name, kept, is_whole=False)
+        return Document(path, line, name or _name_of_folder(path), kept, is_whole=False)
     return Document(path, line, attributes.table, attributes)
 
 

@@ -80,6 +80,8 @@ def read_draft(document: Document, attributes: TableAttributes | None) -> tuple[
         try:
             text = query_text.path.read_text(encoding="utf-8") if query_text.text is None else query_text.text
             query = parse_query(text, query_text.path, query_text.line)
+        except UnicodeDecodeError as error:
+            problems.append(Problem(query_text.path, 0, f"this is not UTF-8: {error.reason}", "save the file as UTF-8"))
         except ProjectError as error:
             problems += error.problems
     return Draft(document.folder, document.path, document.line, document.name, attributes, contract, query, document.is_whole), problems

@@ -115,3 +115,37 @@ def test_a_table_below_one_without_a_contract_is_not_blamed(tmp_path: Path) -> N
     below = table("gold/totals", "SELECT amount, COUNT(price) AS lines FROM silver.orders GROUP BY amount", TOTALS, refresh="replace")
     (found,) = report(tmp_path, ORDERS, broken, below)
     assert "kind is Dataset" in found.message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "message"),
+    [
+        ("transform.sql", b"SELECT line, '\xff' AS amount FROM bronze.orders", 0, "not UTF-8"),
+        ("transform.sql", b"", 1, "not one SELECT"),
+        ("contract.yaml", b"\xff", 0, "not UTF-8"),
+        ("defs.yaml", b"type: lakehouse_platform.Table\nattributes: {table: \xff}\n", 0, "not UTF-8"),
+        ("defs.yaml", b"type: lakehouse_platform.Table\nattributes: [silver/orders]\n", 2, "attributes: "),
+        ("defs.yaml", b"type: lakehouse_platform.Table\nattributes:\n  table: !own silver/orders\n", 3, "not YAML"),
+        ("defs.yaml", b"type: lakehouse_platform.Table\nattributes:\n\ttable: silver/orders\n", 3, "not YAML"),
+        ("defs.yaml", b"[a]: 1\ntype: lakehouse_platform.Tabel\n", 2, "no component"),
+    ],
+)
+def test_a_file_of_another_shape(tmp_path: Path, name: str, content: bytes, line: int, message: str) -> None:
+    """The other documents of its folder are read all the same, and what reads the table is not blamed."""
+    sound = silver("orders")
+    (tmp_path / ORDERS.name).mkdir()
+    (tmp_path / ORDERS.name / "defs.yaml").write_text(ORDERS.files["defs.yaml"], encoding="utf-8")
+    (tmp_path / sound.name).mkdir()
+    for other, text in sound.files.items():
+        (tmp_path / sound.name / other).write_text(text.replace("physicalType: INT", "physicalType: INTEGRE"), encoding="utf-8")
+    (tmp_path / sound.name / name).write_bytes(content)
+    below = table("gold/totals", "SELECT amount, COUNT(*) AS lines FROM silver.orders GROUP BY amount", TOTALS, refresh="replace")
+    (tmp_path / below.name).mkdir()
+    for other, text in below.files.items():
+        (tmp_path / below.name / other).write_text(text, encoding="utf-8")
+    with pytest.raises(ProjectError) as raised:
+        load_project(tmp_path)
+    found = {(problem.path.name, problem.line, message in problem.message) for problem in raised.value.problems}
+    assert (name, line, True) in found, raised.value
+    assert ("INTEGRE" in str(raised.value)) is (name != "contract.yaml")
+    assert "there is no table" not in str(raised.value)
