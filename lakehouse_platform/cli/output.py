@@ -66,7 +66,8 @@ def show(
         for place, name in enumerate(columns)
         if name not in only_json and (name not in only_filled or any(row[place] is not None for row in rows))
     ]
-    shown = [[_short(columns[place], row[place]) for place in places] for row in rows]
+    # Where most rows have nothing to say, an empty cell reads better than null.
+    shown = [["" if row[place] is None and columns[place] in only_filled else _short(columns[place], row[place]) for place in places] for row in rows]
     names, console = [columns[place] for place in places], _console()
     if sum(len(name) + 3 for name in names) >= console.width:
         _print_records(console, names, shown)
