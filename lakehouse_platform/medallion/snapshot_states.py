@@ -53,7 +53,7 @@ def go_through(run: SilverRun, batch: SilverBatch, moments: Sequence[Moment], wa
     for moment in moments:
         if moment.is_new and moment.valid is None:
             walk.read(moment, passage)
-            walk.count(passage)
+            walk.count(moment, passage)
             passage.times.append(moment.time)
     before: Moment | None = None
     is_going = False
@@ -67,7 +67,7 @@ def go_through(run: SilverRun, batch: SilverBatch, moments: Sequence[Moment], wa
                 walk.set_state(before.time, is_present=before.time == last_known)
             walk.read(moment, passage)
             if moment.is_new:
-                walk.count(passage)
+                walk.count(moment, passage)
             walk.follow(moment, passage)
         before = moment
     passage.reaches_now = is_going
@@ -116,19 +116,33 @@ class _Walk:
         self._session.table("judged_rows", self._batch.judged("bronze_rows", _CARRIED))
         passage.files |= {file.uri: file for each in files for file in each.data_files}
 
-    def count(self, passage: Passage) -> None:
+    def count(self, moment: Moment, passage: Passage) -> None:
         """Count the new rows of table `judged_rows`, and keep those turned away. Of each key one valid row of a moment is accepted."""
         ends = ", ".join(f"count(*) FILTER (WHERE _is_new AND _outcome = '{end}')" for end in _OUTCOMES)
         keys = f"count(DISTINCT struct_pack({', '.join(f'{quote(name)} := {quote(name)}' for name in self._key)}))"
         accepted = f"{keys} FILTER (WHERE _outcome = 'valid') - {keys} FILTER (WHERE _outcome = 'valid' AND NOT _is_new)"
         counts = self._session.row(f"SELECT count(*) FILTER (WHERE _is_new), {ends}, {accepted} FROM judged_rows")
         read, rejected, late, filtered, accepted_rows = (int(count) for count in counts)
-        passage.accounts += Accounts(read, accepted_rows, read - rejected - late - filtered - accepted_rows, rejected, late, filtered)
+        duplicates = read - rejected - late - filtered - accepted_rows
+        repeated = self._repeated(moment, "TRUE") - self._repeated(moment, "NOT _is_new") if duplicates else 0
+        kinds = {"repeated": repeated, "conflicting": duplicates - repeated}
+        passage.accounts += Accounts(read, accepted_rows, duplicates, rejected, late, filtered, **kinds)
         self._session.execute("INSERT INTO turned_away SELECT * FROM judged_rows WHERE _is_new AND _outcome IN ('rejected', 'late')")
         warned = self._batch.warnings("judged_rows WHERE _is_new AND _outcome = 'valid'")
         if warned is not None:
             names = [rule.id for rule in self._table.contract.warning_rules]
             passage.rules.update(dict(zip(names, self._session.row(warned), strict=True)))
+
+    def _repeated(self, moment: Moment, among: str) -> int:
+        """How many of the valid rows in table `judged_rows` say the same as the last of their key, which they are not."""
+        place = f"list_position({literal([file.source_file for file in moment.files])}, _source_position.source)"
+        last = f"(PARTITION BY {_list(self._key)} ORDER BY {place} DESC, _source_position.row DESC)"
+        told = _packed(self._told, "judged_rows")
+        rows = (
+            f"SELECT row_number() OVER {last} > 1 AND {told} IS NOT DISTINCT FROM first({told}) OVER {last} AS _is_repeated "
+            f"FROM judged_rows WHERE _outcome = 'valid' AND {among}"
+        )
+        return int(self._session.row(f"SELECT count(*) FILTER (WHERE _is_repeated) FROM ({rows})")[0])
 
     def follow(self, moment: Moment, passage: Passage) -> None:
         """Take table `state` to the moment, whose rows are in `judged_rows`, and its changes into `snapshot_events`."""

@@ -132,6 +132,18 @@ def test_of_a_key_twice_in_one_snapshot_the_last_row_counts(lists: World) -> Non
     assert state(lists) == {"a": "last", "b": "one"}
 
 
+def test_duplicates_tell_repeats_from_conflicts(lists: World) -> None:
+    bring(lists, "01", "a,one,1\na,one,1\nb,one,1\n")
+    bring(lists, "01", {"a": "one", "b": "two", "c": "one"}, file="b")
+    bring(lists, "01", {"a": "three"}, file="a-2")
+    found = accounts(lists)
+    assert found == Accounts(read=7, accepted=3, duplicates=4)
+    # The rows of file b hold the keys: a's are 1.50 there, and say something else than 1.
+    assert (found.repeated, found.superseded, found.conflicting) == (0, 0, 4)
+    bring(lists, "02", "a,one,1\na,one,1.00\na,two,1\na,one,1\n")
+    assert (accounts(lists).repeated, accounts(lists).conflicting) == (2, 5)
+
+
 def test_a_correction_replaces_and_can_be_taken_back(lists: World) -> None:
     bring(lists, "01", {"a": "one"})
     bring(lists, "02", {"a": "wrong", "b": "wrong"})
@@ -324,6 +336,25 @@ def test_an_implausibly_small_snapshot_waits_for_a_person(lists: World, ruling: 
     # What comes next is compared with what counts.
     bring(lists, "04", {"a": "three", "b": "one"})
     assert ("a", "two", 3, 4) in history(lists) if ruling == "released" else ("a", "one", 1, 4) in history(lists)
+
+
+def test_a_release_that_was_killed_half_way_can_be_rejected(lists: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(lists, "01", FULL)
+    land(lists, "03", SMALL)
+    with pytest.raises(BatchBlocked) as blocked:
+        lists.run(BRONZE, SILVER)
+    ruling = Ruling(batch_id=blocked.value.block.decision.batch_id, state="released", reason="seen")
+
+    def kill(*_: Any, **__: Any) -> Any:
+        raise LakehouseError("killed")
+
+    with monkeypatch.context() as patched, pytest.raises(LakehouseError, match="killed"):
+        patched.setattr(silver_snapshots, "commit_keyed", kill)
+        settle(lists.lakehouse, SILVER, ruling, run_id="person")
+    settle(lists.lakehouse, SILVER, ruling.model_copy(update={"state": "rejected"}), run_id="person")
+    lists.run(DIMENSION)
+    assert state(lists) == FULL
+    assert history(lists) == [(site, "one", 1, None) for site in "abc"]
 
 
 def test_a_rejected_snapshot_stays_rejected_when_the_table_is_made_anew(lists: World) -> None:
