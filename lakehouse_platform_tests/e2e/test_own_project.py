@@ -84,6 +84,7 @@ def test_a_csv_of_ones_own_reaches_gold_without_python(own: Path) -> None:
 
 def test_what_is_there_is_never_written_over(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("init", "clinic")
+    assert "no mistakes: 1 sources, 2 tables" in run("--project", "clinic", "check").stdout
     before = {path: path.read_bytes() for path in (own / "clinic").rglob("*") if path.is_file()}
     (own / "orders.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     for arguments, said in (
@@ -144,6 +145,11 @@ def test_the_made_projects_readme_and_test_run(own: Path) -> None:
     tested = subprocess.run(tests, cwd=own / "shop", env=environment, capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stdout
     assert "2 passed" in tested.stdout
+    # Both the components and what definitions.py makes of them.
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "dg", "check", "defs"], cwd=own / "shop", env=environment, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_every_template_is_in_a_wheel() -> None:
