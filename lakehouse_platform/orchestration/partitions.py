@@ -12,7 +12,7 @@ from lakehouse_platform.engine.time_windows import Span
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Partitions
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.periods import LONGEST_HOURS, SHORTEST_HOURS, Unit, following, key_of, named_moments, start_at, start_of
+from lakehouse_platform.tables.periods import LONGEST_HOURS, SHORTEST_HOURS, Unit, following, key_of, last_of, named_moments, start_at, start_of
 
 DAY_FORMAT, HOUR_FORMAT = "%Y-%m-%d", "%Y-%m-%d-%H:%M"
 _MONDAY = 1
@@ -134,4 +134,8 @@ def _units(span: Span, unit: Unit, *, up: bool) -> int:
 
 
 def _end_exclusive(partitions: Partitions) -> datetime | None:
-    return None if partitions.end is None else following(start_of(partitions.end, partitions.grain), partitions.grain)
+    """The end of the period that holds the last day's end: of hours, all of that day's are there."""
+    if partitions.end is None:
+        return None
+    last_moment = last_of(start_of(partitions.end, "day"), "day")
+    return following(start_of(last_moment, partitions.grain), partitions.grain)

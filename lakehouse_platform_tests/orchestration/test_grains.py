@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from lakehouse_platform.orchestration.partitions import blocks, keys_between, ke
 from lakehouse_platform.orchestration.runs import Runner, open_runner
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
+from lakehouse_platform.tables.attributes import Partitions
+from lakehouse_platform.tables.periods import Unit
 from lakehouse_platform_tests.orchestration.events import materialized
 from lakehouse_platform_tests.properties.test_grains import FOLDERS, PROJECT
 
@@ -79,6 +82,14 @@ def definition(table: str) -> dg.TimeWindowPartitionsDefinition:
 def test_partitions_begin_where_the_calendar_says(table: str, first: str, text: str, keys: list[str]) -> None:
     assert definition(table).get_first_partition_key() == first
     assert keys_of(definition(table), text) == keys
+
+
+@pytest.mark.parametrize(("grain", "last"), [("hour", "2024-01-31-23:00"), ("day", "2024-01-31"), ("week", "2024-01-29"), ("month", "2024-01-01")])
+def test_partitions_end_with_the_one_of_the_last_day(grain: Unit, last: str) -> None:
+    table = PROJECT.tables[TICKS]
+    partitions = Partitions(grain=grain, start=date(2024, 1, 1), end=date(2024, 1, 31))
+    found = partitions_definition(replace(table, attributes=table.attributes.model_copy(update={"partitions": partitions})))
+    assert found is not None and found.get_last_partition_key() == last
 
 
 def test_a_day_stands_for_its_hours_and_a_range_for_all_that_it_meets() -> None:
