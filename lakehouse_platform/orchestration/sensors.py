@@ -30,12 +30,12 @@ LANDING_TAG, STATE_TAG = "lakehouse/landing", "lakehouse/state"
 TRIES = 3
 # A file that never rests is taken in as it is, this often.
 GROWING_SECONDS = 60.0
+COMMITTING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
+    *COMMITTING,
 ]
 
 
@@ -116,7 +116,7 @@ def _decision(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str, l
 
 def _behind(instance: dg.DagsterInstance, lakehouse: Lakehouse, source: str) -> list[str]:
     """Tables with commits that Dagster does not know of: a run was killed between its commit and its events."""
-    if any(instance.get_runs(dg.RunsFilter(tags={tag: "true"}, statuses=UNFINISHED), limit=1) for tag in (RECOMPUTED_TAG, REFRESHES_TAG)):
+    if any(instance.get_runs(dg.RunsFilter(tags={tag: "true"}, statuses=COMMITTING), limit=1) for tag in (RECOMPUTED_TAG, REFRESHES_TAG)):
         # A run logs its events some time after the commit, that of an asset when its step ends.
         return []
     found = []

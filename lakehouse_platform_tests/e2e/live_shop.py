@@ -16,7 +16,7 @@ import dagster as dg
 from lakehouse_platform.medallion.history import Version, versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.orchestration.metadata import DATA_VERSION_TAG, data_version
-from lakehouse_platform.orchestration.names import asset_key
+from lakehouse_platform.orchestration.names import asset_key, increment_job_name
 from lakehouse_platform.orchestration.reporting import is_reported
 from lakehouse_platform.orchestration.sensors import UNFINISHED
 from lakehouse_platform_tests.e2e.commands import COMMAND, environment
@@ -78,10 +78,10 @@ class LiveShop:
         return -1 if snapshot is None else snapshot.version
 
     def is_settled(self) -> bool:
-        """Whether all that landed is in silver and gold, Dagster knows of every commit, and nothing runs; customers have times of their own."""
+        """Whether all that landed is in silver and gold, Dagster knows of every commit, and no increment runs; customers have times of their own."""
         snapshots = {table: self.lakehouse.snapshot(table) for table in (SOURCE, *TABLES)}
-        silver = snapshots[SILVER]
-        if silver is None or silver.rows != len(self.landed) or self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+        silver, increments = snapshots[SILVER], dg.RunsFilter(job_name=increment_job_name(SOURCE), statuses=UNFINISHED)
+        if silver is None or silver.rows != len(self.landed) or self.instance.get_runs(increments, limit=1):
             return False
         if any(snapshot is None and table != CUSTOMER for table, snapshot in snapshots.items()):
             return False

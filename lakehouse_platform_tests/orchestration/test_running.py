@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import dagster as dg
+import pytest
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from lakehouse_platform.orchestration import running
 from lakehouse_platform.orchestration.running import end_dead_runs, marked_alive
 
 _HOLD = """
@@ -56,6 +62,22 @@ def test_a_killed_run_is_ended_and_its_pools_are_free(tmp_path: Path) -> None:
         assert ended is not None and ended.status is dg.DagsterRunStatus.FAILURE
         assert instance.event_log_storage.get_concurrency_info("delta__silver__orders").active_slot_count == 0
         assert end_dead_runs(instance, tmp_path / "running") == []
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_run_whose_code_server_went_before_it_started_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
+    monkeypatch.setattr(running, "_STARTING_SECONDS", 0)
+    # A socket's path may have about a hundred characters.
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server, dg.DagsterInstance.ephemeral() as instance:
+        server.bind(f"{folder}/code")
+        server.listen()
+        tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": f"{folder}/code"})}
+        run = instance.create_run_for_job(any_job, status=dg.DagsterRunStatus.STARTING, tags=tags)
+        if not is_there:
+            server.close()
+        assert end_dead_runs(instance, tmp_path) == ([] if is_there else [run.run_id])
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None and found.is_finished is not is_there
 
 
 def test_a_run_that_ended_leaves_no_mark(tmp_path: Path) -> None:
