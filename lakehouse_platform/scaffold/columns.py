@@ -68,7 +68,7 @@ def propose_columns(session: Session, sample: Sample) -> list[ProposedColumn]:
 
 
 def _column(name: str, profile: Profile) -> ProposedColumn:
-    expression, remarks = spelled(profile.name), []
+    expression, remarks = spelled(profile.name), list[str]()
     if _KEY_NAME.search(name) and profile.type.name in _NUMBERS:
         profile, expression, remarks = _as_name(profile, expression)
     proposed, notes = _type(profile)
