@@ -57,14 +57,17 @@ def accounts(
 ) -> None:
     """Show what became of every row that was read, by table and run."""
     from lakehouse_platform.medallion.books import entries
-    from lakehouse_platform.quality.accounts import Accounts
+    from lakehouse_platform.quality.accounts import DUPLICATE_KINDS, Accounts
 
     lakehouse = open_lakehouse()
     names = [silver_name(lakehouse, table)] if table is not None else silver_tables(lakehouse)
     with working("Reading the books"), lakehouse.session() as session:
         found = [entry for name in names for entry in entries(lakehouse, session, name)]
     columns = ("table", "run_id", *asdict(Accounts()))
-    show(columns, [(table, run_id, *asdict(total).values()) for (table, run_id), total in _by_run(found).items()], output)
+    rows = [(table, run_id, *asdict(total).values()) for (table, run_id), total in _by_run(found).items()]
+    if output is Format.TABLE:
+        rows = [tuple(None if name in DUPLICATE_KINDS and not value else value for name, value in zip(columns, row, strict=True)) for row in rows]
+    show(columns, rows, output, only_filled=DUPLICATE_KINDS, empty="No row has been read yet.")
 
 
 def lineage(

@@ -53,7 +53,7 @@ def project_findings(settings: Settings) -> tuple[Project | None, list[Finding]]
 def table_findings(settings: Settings) -> Iterator[Finding]:
     """A finding for every table that lies below the tables' root, also those that no project names."""
     if "://" in settings.tables_root:
-        yield Finding("table", settings.tables_root, Status.WARNING, "tables of an object store are not looked at", "")
+        yield Finding("table", settings.tables_root, Status.OK, "tables of an object store are not looked at")
         return
     root = Path(settings.tables_root)
     locations = sorted(log.parent for log in root.glob("*/*/_delta_log"))

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from lakehouse_platform.cli.app import app
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
+from lakehouse_platform.quality.accounts import DUPLICATE_KINDS
 from lakehouse_platform.tables.project import load_project
 from lakehouse_platform_tests.orchestration.shop import SILVER, SOURCE, land, order, write_shop
 
@@ -23,8 +24,9 @@ ENDS = ("read", "accepted", "duplicates", "rejected", "late", "filtered")
 
 def test_accounts_add_up_by_run(run_json: RunJson) -> None:
     (entry,) = run_json("accounts", "silver/order_lines")
-    assert list(entry) == ["table", "run_id", *ENDS]
+    assert list(entry) == ["table", "run_id", *ENDS, *DUPLICATE_KINDS]
     assert [entry[end] for end in ENDS] == [7, 4, 1, 2, 0, 0]
+    assert [entry[kind] for kind in DUPLICATE_KINDS] == [1, 0, 0]
     everything = run_json("accounts")
     assert {row["table"] for row in everything} == {"silver/order_lines", "silver/user_events", "silver/airports", "silver/sensor_readings"}
     assert all(row["read"] == sum(row[end] for end in ENDS[1:]) for row in everything)
