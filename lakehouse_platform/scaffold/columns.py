@@ -60,11 +60,16 @@ class ProposedColumn:
 
 def propose_columns(session: Session, sample: Sample) -> list[ProposedColumn]:
     """A column for each field of a sample, with key and partition where the values suggest them."""
-    names = column_names(sample.fields, SILVER_FILLED)
-    columns = [_column(names[profile.name], profile) for profile in profiles(session, sample.fields)]
-    if sample.source.attributes.changes is not None:
+    attributes = sample.source.attributes
+    # When a snapshot was taken is the platform's to know; in each of them, a key comes once.
+    taken = (attributes.snapshot_time.name,) if attributes.snapshot_time is not None else ()
+    fields = [field for field in sample.fields if field not in taken]
+    names = column_names(fields, SILVER_FILLED)
+    columns = [_column(names[profile.name], profile) for profile in profiles(session, fields)]
+    if attributes.has_events:
         return _keyed(columns, _event_key(session, columns))
-    return _partitioned(_keyed(columns, _unique_key(session, columns)))
+    columns = _keyed(columns, _unique_key(session, columns, taken))
+    return columns if attributes.has_snapshots else _partitioned(columns)
 
 
 def _column(name: str, profile: Profile) -> ProposedColumn:
@@ -146,9 +151,12 @@ def _keyed(columns: Sequence[ProposedColumn], key: Sequence[ProposedColumn]) -> 
     return [by_name[column.name] for column in columns]
 
 
-def _unique_key(session: Session, columns: Sequence[ProposedColumn]) -> tuple[ProposedColumn, ...]:
-    """The first column or combination of columns in which records that differ have different values; records that are repeated count once."""
-    fields = ", ".join(quote(column.profile.name) for column in columns)
+def _unique_key(session: Session, columns: Sequence[ProposedColumn], within: Sequence[str]) -> tuple[ProposedColumn, ...]:
+    """The first column or combination of columns in which records that differ have different values; records that are repeated count once.
+
+    Each is looked for among records that have the same values in the fields `within`.
+    """
+    fields = ", ".join(map(quote, (*within, *(column.profile.name for column in columns))))
     session.table("sample_distinct", f"SELECT DISTINCT {fields} FROM {ROWS}")
     (records,) = session.row("SELECT count(*) FROM sample_distinct")
     able = [column for column in columns if column.required and column.type.name in ("string", "int", "bigint", "date", "timestamp")]
@@ -158,7 +166,7 @@ def _unique_key(session: Session, columns: Sequence[ProposedColumn]) -> tuple[Pr
     pairs = [(one, other) for place, one in enumerate(able) for other in able[place + 1 :]]
     triples = [(one, other, third) for place, (one, other) in enumerate(pairs) for third in able[able.index(other) + 1 :] if place < _PAIRS]
     for candidates in (single, pairs[:_PAIRS], triples[:_PAIRS]):
-        counts = _distinct(session, candidates)
+        counts = _distinct(session, candidates, within)
         for candidate, count in zip(candidates, counts, strict=True):
             # Few records that share an id are corrections, of which the last counts.
             near = len(candidate) == 1 and candidate[0].names_things and count >= _NEARLY * records
@@ -167,10 +175,10 @@ def _unique_key(session: Session, columns: Sequence[ProposedColumn]) -> tuple[Pr
     return ()
 
 
-def _distinct(session: Session, candidates: Sequence[Sequence[ProposedColumn]]) -> list[int]:
+def _distinct(session: Session, candidates: Sequence[Sequence[ProposedColumn]], within: Sequence[str]) -> list[int]:
     if not candidates:
         return []
-    parts = [", ".join(f"{quote(column.profile.name)}" for column in candidate) for candidate in candidates]
+    parts = [", ".join(map(quote, (*within, *(column.profile.name for column in candidate)))) for candidate in candidates]
     return [int(count) for count in session.row(f"SELECT {', '.join(f'count(DISTINCT ({part}))' for part in parts)} FROM sample_distinct")]
 
 

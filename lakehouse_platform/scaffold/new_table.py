@@ -150,8 +150,9 @@ def _silver_defs(table: str, sample: Sample, columns: Sequence[ProposedColumn], 
     key = [column.name for column in columns if column.key_position is not None]
     values: dict[str, object] = {"table": table}
     notes = {}
-    if sample.source.attributes.changes is not None:
-        values["refresh"], notes["refresh"] = "scd1", "the present state of each key from its change events"
+    changes = {"plain": "its change events", "snapshot": "full snapshots"}.get(sample.source.attributes.changes or "")
+    if changes is not None:
+        values["refresh"], notes["refresh"] = "scd1", f"the present state of each key from {changes}"
     elif key:
         values["refresh"] = "upsert"
         notes["refresh"] = f"the last row of each {', '.join(key)} counts; append keeps every row"

@@ -132,7 +132,7 @@ def _decoded(session: Session, source: Source, origin: str) -> Sample:
 
 
 def _fields(session: Session, source: Source) -> list[str]:
-    if source.attributes.changes is not None:
+    if source.attributes.has_events:
         names = _keys(session, "/after") or _keys(session, "/before")
     elif source.attributes.files.format == "csv":
         headers = [header for (header,) in session.rows("SELECT source_header FROM sample_records GROUP BY 1 ORDER BY min(source_row)") if header]

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from lakehouse_platform.cli.app import app
 from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.contracts.types import parse_type
+from lakehouse_platform.engine.duckdb import memory_session
 from lakehouse_platform.scaffold.new_project import TEMPLATES
 from lakehouse_platform.tables.project import load_project
 
@@ -101,14 +102,17 @@ def test_what_is_there_is_never_written_over(own: Path, monkeypatch: pytest.Monk
     assert {path: path.read_bytes() for path in (own / "clinic").rglob("*") if path.is_file()} == before
 
 
-def test_tables_from_json_lines_and_from_change_events(own: Path) -> None:
+def test_tables_from_json_parquet_and_change_events(own: Path) -> None:
     (own / "clinic" / "defs").mkdir(parents=True)
     taken = [{"id": n, "order": f"x{n}", "when": "2024-01-01T10:00:00Z", "raw_data": "a", "tags": ["a", {"b": 1}], "café": n / 2} for n in range(30)]
     events = [{"op": "c", "ts_ms": 1700000000000 + n, "key": f"K{n}", "before": None, "after": {"code": f"K{n}", "name": "x"}} for n in range(5)]
     for name, records in (("taken.jsonl", taken), ("events.ndjson", events)):
         (own / name).write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     (own / "one.json").write_text(json.dumps(taken, indent=1), encoding="utf-8")
-    for name in ("taken.jsonl", "events.ndjson", "one.json"):
+    with memory_session() as session:
+        grid = "SELECT n AS id, DATE '2024-01-01' + CAST(n AS INTEGER) AS day, CAST(n AS DECIMAL(9,2)) / 4 AS price FROM range(30) AS rows(n)"
+        session.execute(f"COPY ({grid}) TO '{own / 'grid.parquet'}' (FORMAT parquet)")
+    for name in ("taken.jsonl", "events.ndjson", "one.json", "grid.parquet"):
         run("--project", "clinic", "table", "new", f"silver/{Path(name).stem}", "--from", name)
         landed = own / "home" / "landing" / Path(name).stem / name
         landed.parent.mkdir(parents=True)
@@ -120,11 +124,29 @@ def test_tables_from_json_lines_and_from_change_events(own: Path) -> None:
     assert "bronze has columns of that name: raw_data" in (project.tables["silver/taken"].folder / "transform.sql").read_text(encoding="utf-8")
     assert (project.tables["silver/events"].refresh, project.tables["silver/events"].contract.key) == ("scd1", ("code",))
     assert project.sources["bronze/events"].attributes.changes == "plain"
-    assert project.sources["bronze/one"].attributes.files.format == "documents"
+    assert [project.sources[f"bronze/{name}"].attributes.files.format for name in ("one", "grid")] == ["documents", "parquet"]
+    assert (project.tables["silver/grid"].contract.key, project.tables["silver/grid"].contract.partition_column) == (("id",), "day")
     run("--project", "clinic", "materialize", "*")
     assert {row["table"]: (row["read"], row["accepted"]) for row in rows("accounts")} == {
-        "silver/taken": (30, 30), "silver/events": (5, 5), "silver/one": (30, 30),
+        "silver/taken": (30, 30), "silver/events": (5, 5), "silver/one": (30, 30), "silver/grid": (30, 30),
     }  # fmt: skip
+
+
+def test_a_table_from_snapshots_that_landed(own: Path) -> None:
+    source = own / "clinic" / "defs" / "bronze_wards" / "defs.yaml"
+    source.parent.mkdir(parents=True)
+    files = "files: {path: 'wards/{day}.csv', format: csv}"
+    snapshots = "changes: snapshot\n  snapshot_time: {name: day}"
+    source.write_text(f"type: lakehouse_platform.Source\nattributes:\n  table: bronze/wards\n  {files}\n  {snapshots}\n", encoding="utf-8")
+    assert "no records yet" in str(run("--project", "clinic", "table", "new", "silver/wards", "--from", "bronze/wards", expect=1).exception)
+    (own / "home" / "landing" / "wards").mkdir(parents=True)
+    for day, beds in (("2024-01-01", 10), ("2024-01-02", 12)):
+        rows_of_day = "".join(f"{ward},{beds}\n" for ward in ("north", "south"))
+        (own / "home" / "landing" / "wards" / f"{day}.csv").write_text(f"ward,beds\n{rows_of_day}", encoding="utf-8")
+    run("--project", "clinic", "table", "new", "silver/wards", "--from", "bronze/wards")
+    table = load_project(own / "clinic" / "defs").tables["silver/wards"]
+    assert (table.refresh, table.contract.key, table.folder.parent) == ("scd1", ("ward",), own / "clinic" / "defs")
+    assert [column.name for column in table.contract.columns] == ["ward", "beds", "processed_timestamp", "data_quality_score"]
 
 
 def test_the_made_projects_readme_and_test_run(own: Path) -> None:
