@@ -1,4 +1,4 @@
-"""Commands that make something else of the past: computing a table anew, judging its rejected rows again. Not here: how (medallion)."""
+"""Commands that make something else of the past: a table computed anew, rejected rows judged again, an earlier version. Not here: how (medallion)."""
 
 from __future__ import annotations
 
@@ -67,6 +67,30 @@ def replay(
     columns = ("table", "replayed", "accepted", "duplicates", "rejected", "late", "filtered", "records_gone")
     why = result.passed_over if result is not None and result.passed_over else "no row was replayed"
     show(columns, rows, output, only_filled=("records_gone",), empty=f"{name}: {why}.")
+    fail_with([run])
+
+
+def restore(
+    table: Annotated[str, typer.Argument(help="A silver or gold table, such as gold/daily_sales")],
+    version: Annotated[int, typer.Option(min=0, help="The version to go back to; `lakehouse history TABLE` shows them")],
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Take a table back to an earlier version, as a new commit; what is downstream follows, and the next refresh reads again what came since.
+
+    Accounts and quarantine of what came since stop counting until it is read again.
+    """
+    lakehouse = open_lakehouse()
+    name = table_name(lakehouse, table)
+    if name in lakehouse.project.sources:
+        raise typer.BadParameter(f"{name} only grows: its records are what files held, and taking them back would lose them")
+    with open_runs() as runner:
+        run = runner.restore(name, version)
+    result = run.results.get(name)
+    record = result.record if result is not None else None
+    rows = (
+        [] if result is None or record is None else [(name, record.restored_version, result.version, record.rows, len(record.partitions), run.run_id)]
+    )
+    show(("table", "restored_version", "version", "rows", "partitions", "run_id"), rows, output)
     fail_with([run])
 
 

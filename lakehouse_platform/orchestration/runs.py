@@ -15,7 +15,7 @@ from lakehouse_platform.orchestration.backfills import Only, Wanted, chosen
 from lakehouse_platform.orchestration.build import build_definitions, project_of
 from lakehouse_platform.orchestration.instance import open_instance
 from lakehouse_platform.orchestration.names import DAILY_JOB, asset_key, increment_job_name, refresh_job_name, step_name
-from lakehouse_platform.orchestration.orders import rebuild_tags, replay_tags
+from lakehouse_platform.orchestration.orders import rebuild_tags, replay_tags, restore_tags
 from lakehouse_platform.orchestration.partitions import blocks, partitions_definition
 from lakehouse_platform.orchestration.resources import Listener, running_folder
 from lakehouse_platform.orchestration.rulings import ruling_tags
@@ -82,6 +82,10 @@ class Runner:
     def replay(self, table: str, where: str | None = None) -> Run:
         """Replay rows of a table's quarantine, and refresh what is downstream of it with what that brings."""
         return self._order(table, replay_tags(table, where))
+
+    def restore(self, table: str, version: int) -> Run:
+        """Take a table back to a version, and refresh what is downstream of it with what that changes."""
+        return self._order(table, restore_tags(table, version))
 
     def _order(self, table: str, tags: Mapping[str, str]) -> Run:
         """Run the step of one table, which the tags tell what to do, and those downstream of it. A table that no source feeds is in the daily job."""

@@ -94,9 +94,22 @@ def test_gold_without_a_source_is_rebuilt_too(shop: Shop) -> None:
     assert rows["rows only there"] == (0, 0)
 
 
+def test_a_restored_table_is_what_it_was_until_it_is_refreshed(shop: Shop) -> None:
+    days = "SELECT date, sum(line_count) AS lines FROM gold.daily_sales GROUP BY date ORDER BY date"
+    now, sums = shop.rows("query", days), shop.sums()
+    (restored,) = shop.rows("restore", "silver/order_lines", "--version", "0")
+    assert (restored["restored_version"], restored["rows"]) == (0, 0)
+    assert shop.sums() == dict.fromkeys(sums, 0)
+    assert shop.rows("query", days) == []
+    shop.run("materialize", "gold/daily_sales")
+    assert (shop.rows("query", days), shop.sums()) == (now, sums)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (("restore", "bronze/retail_transactions", "--version", "0"), ExitCode.USAGE, "only grows"),
+        (("restore", "silver/order_lines", "--version", "999"), ExitCode.FAILED, "restore one from 0 to"),
         (("rebuild", "bronze/retail_transactions"), ExitCode.USAGE, "holds records as they came"),
         (("rebuild", "gold/nothing"), ExitCode.USAGE, "there is no table"),
         (("rebuild", "silver/sensor_readings"), ExitCode.FAILED, "lakehouse materialize silver/sensor_readings"),
