@@ -105,5 +105,6 @@ def _show_difference(record: CommitRecord | None, output: Format) -> None:
         rows += [(end, count, after[end]) for end, count in before.items()]
         if any(note[name] for name in _COLUMN_NOTES):
             rows.append(("columns only there", ", ".join(note["columns_only_before"]) or None, ", ".join(note["columns_only_after"]) or None))
-            rows.append(("columns of another type", *[", ".join(note["columns_of_another_type"]) or None] * 2))
+            other = ", ".join(note["columns_of_another_type"]) or None
+            rows.append(("columns of another type", other, other))
     show(("what", "before", "after"), rows, output)
