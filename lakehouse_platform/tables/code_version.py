@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlglot.tokens import TokenType
+from sqlglot import TokenType
 
 from lakehouse_platform.contracts.model import Column, RowRule
 from lakehouse_platform.engine.query import SparkSql

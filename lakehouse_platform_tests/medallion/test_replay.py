@@ -18,7 +18,7 @@ from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.replay import replay
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
-from lakehouse_platform.quality.quarantine import open_quarantine, quarantine_name, visible_rows
+from lakehouse_platform.quality.quarantine import claim, open_quarantine, quarantine_name, visible_rows
 from lakehouse_platform.tables.project import Project
 from lakehouse_platform_tests.medallion.shop import PROJECT, bring, change, changed, sale, under
 from lakehouse_platform_tests.properties.worlds import World, world
@@ -195,12 +195,11 @@ def test_of_two_replays_at_once_each_row_is_taken_by_one(shops: dict[str, World]
 def test_a_lost_race_for_the_quarantine_is_derived_anew(shops: dict[str, World], monkeypatch: pytest.MonkeyPatch) -> None:
     shop = shops["silver/sales"]
     losses = iter([True])
-    real = module.claim
 
     def loses_once(*arguments: Any) -> None:
         if next(losses, False):
             raise CommitConflict("another was first")
-        real(*arguments)
+        claim(*arguments)
 
     monkeypatch.setattr(module, "claim", loses_once)
     replayed(shop, "silver/sales")
