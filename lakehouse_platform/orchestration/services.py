@@ -105,7 +105,7 @@ def _starter(settings: Settings, stack: ExitStack) -> Callable[[str, list[str]],
         log = folder / f"{name}.log"
         if log.exists():
             log.replace(folder / f"{name}.log.1")
-        command = [sys.executable, "-W", "ignore::FutureWarning", "-m", _CHILD, *arguments]
+        command = [sys.executable, "-W", "ignore::FutureWarning", "-m", _CHILD, str(os.getpid()), *arguments]
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 -- our own interpreter, no shell
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
