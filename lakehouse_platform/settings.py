@@ -14,7 +14,7 @@ _PREFIX = "LAKEHOUSE_"
 class Settings(BaseSettings):
     """Settings from the environment (`LAKEHOUSE_HOME`, `LAKEHOUSE_MEMORY_LIMIT_BYTES`, …); the defaults suit one machine."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default=Path(".lakehouse"), description="Where the data of this lakehouse lives")
     tables: str | None = Field(default=None, description="Root of the Delta tables; by default `<home>/tables`")

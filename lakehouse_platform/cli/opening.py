@@ -20,7 +20,7 @@ def choose_project(folder: Path | None) -> None:
     if folder is None:
         return
     if not (folder / "defs").is_dir():
-        raise typer.BadParameter(f"{folder} has no folder defs", param_hint="--project")
+        raise typer.BadParameter(f"{folder} has no folder defs; `lakehouse init` begins a project", param_hint="--project")
     os.environ["LAKEHOUSE_PROJECT"] = str(folder.absolute())
 
 
