@@ -69,6 +69,10 @@ class Query:
         """The line of the file at which a part of the query stands."""
         return line_of(node) + self.first_line - 1
 
+    def line_of_input(self, name: str) -> int:
+        """The first line of the file at which a table that it reads stands."""
+        return next((self.line_of(table) for table in base_tables(self.tree) if table_name(table) == name), 0)
+
     def line_naming(self, word: str) -> int:
         """The first line of the file that has a word of the query, where a reader looks for it; 0 where none has."""
         lines = enumerate(self.text.splitlines(), start=self.first_line)

@@ -16,6 +16,7 @@ from sqlglot.errors import SqlglotError
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.engine import operators, selects
 from lakehouse_platform.engine.functions import aggregates, nested, numbers, text, times
+from lakehouse_platform.engine.functions.call import unsupported
 from lakehouse_platform.engine.query import Query, SparkSql, parse_select
 from lakehouse_platform.engine.terms import Context, Language, Scope, Source, Term
 from lakehouse_platform.problems import Problem, ProjectError
@@ -37,6 +38,12 @@ def to_duckdb(query: Query, relations: Mapping[str, str], schemas: Schemas) -> s
 def output_types(query: Query, schemas: Schemas) -> dict[str, ColumnType]:
     """Spark's types of a query's columns. Raises ProjectError where the query cannot work over these schemas."""
     return dict(_compiled(query, dict.fromkeys(schemas, "input"), schemas)[1])
+
+
+def unsupported_functions(query: Query) -> list[Problem]:
+    """The calls of functions that are not known: what can be told of a query whose inputs' columns are not."""
+    calls = [node for node in query.tree.find_all(exp.Anonymous) if node.name.lower() not in LANGUAGE.functions]
+    return [Problem(query.path, query.line_of(node), *unsupported(node.name.lower())) for node in calls]
 
 
 def sql_to_duckdb(sql: str, relations: Mapping[str, str], schemas: Schemas) -> str:

@@ -5,7 +5,7 @@ Not here: reading the documents, the order of tables (project.py), the rules of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lakehouse_platform.contracts.model import Column, Contract
@@ -17,7 +17,7 @@ from lakehouse_platform.engine.query import Query
 from lakehouse_platform.engine.rows import row_query
 from lakehouse_platform.engine.spelling import duckdb_type, quote
 from lakehouse_platform.engine.time_windows import TimeWindow, time_windows
-from lakehouse_platform.engine.transpile import expression_to_duckdb, output_types, to_duckdb
+from lakehouse_platform.engine.transpile import expression_to_duckdb, output_types, to_duckdb, unsupported_functions
 from lakehouse_platform.engine.typing import converts
 from lakehouse_platform.ingest.bronze_columns import bronze_columns
 from lakehouse_platform.ingest.source import Source
@@ -53,7 +53,9 @@ def check_table(session: Session, draft: Draft, upstream: Upstream) -> tuple[Tab
     """The table of a draft, and every mistake that its documents and its inputs show together; None where it cannot be made."""
     known, problems = _known_inputs(draft, upstream)
     knows_inputs = draft.query is not None and set(known) == set(draft.query.inputs)
-    misfits = _query_problems(draft.query, known) if draft.query is not None and knows_inputs else ()
+    misfits: Sequence[Problem] = ()
+    if draft.query is not None:
+        misfits = _query_problems(draft.query, known) if knows_inputs else unsupported_functions(draft.query)
     problems += [*misfits, *agreement_problems(draft)]
     if draft.contract is not None:
         problems += [*_rule_problems(session, draft.contract), *_format_problems(draft.contract)]
@@ -103,8 +105,8 @@ def _known_inputs(draft: Draft, upstream: Upstream) -> tuple[dict[str, dict[str,
         if columns is not None:
             known[name] = columns
         elif name not in upstream.unclear and draft.query is not None:
-            there = ", ".join([*upstream.sources, *upstream.tables])
-            line = draft.query.line_naming(name.split("/")[1])
+            there = ", ".join(sorted({*upstream.sources, *upstream.tables, *upstream.unclear} - {"", draft.name}))
+            line = draft.query.line_of_input(name)
             message = f"there is no table {name.replace('/', '.')}"
             problems.append(Problem(draft.query.path, line, message, f"name one of {there}, or add its folder"))
     return known, problems

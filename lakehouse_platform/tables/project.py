@@ -118,7 +118,7 @@ def _ordered(tables: Mapping[str, Table]) -> tuple[list[str], list[Problem]]:
             read, reader = error.args[1][:2]
             circle = " -> ".join(error.args[1])
             query = tables[reader].query
-            line = query.line_naming(read.split("/")[1])
+            line = query.line_of_input(read)
             problems.append(Problem(query.path, line, f"tables read each other in a circle: {circle}", "take one of these inputs out of its query"))
             # Without this step of it, other circles show.
             graph[reader].remove(read)

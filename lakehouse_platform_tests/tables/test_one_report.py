@@ -103,6 +103,19 @@ def test_what_reads_a_broken_table_is_judged_by_its_contract_and_not_blamed(tmp_
     ]
 
 
+def test_what_can_be_told_without_the_inputs(tmp_path: Path) -> None:
+    """A misspelt input: its line is where it stands, and functions and outputs are judged all the same."""
+    folder = table("gold/totals", "SELECT order_amount AS amount,\n SUMM(1) AS lines, 1 AS more\nFROM silver.order", TOTALS, refresh="replace")
+    found = report(tmp_path, ORDERS, changed(silver("orders"), "contract.yaml", "physicalType: INT", "physicalType: INTEGRE"), folder)
+    mine = [(problem.line, problem.message.split(":")[0]) for problem in found if problem.path.parent.name == "gold_totals"]
+    assert sorted(mine) == [
+        (2, "the contract has no column more"),
+        (2, "the function summ is not supported"),
+        (3, "there is no table silver.order"),
+    ]
+    assert any("silver/orders" in problem.mend for problem in found)
+
+
 def test_two_circles_are_two_mistakes(tmp_path: Path) -> None:
     circles = [passing_on("one", "two"), passing_on("two", "one"), passing_on("three", "four"), passing_on("four", "three")]
     found = report(tmp_path, *circles)

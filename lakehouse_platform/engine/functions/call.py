@@ -77,16 +77,18 @@ def call(context: Context, node: exp.Expr) -> Term:
     name = node.name.lower()
     rule = context.language.functions.get(name)
     if rule is None:
-        context.refuse(
-            node,
-            f"the function {name} is not supported: both engines must give the same answer",
-            "use a supported function (docs/engines.md), or CAST(x AS type) for a cast",
-        )
+        context.refuse(node, *unsupported(name))
     if context.suffix and rule.kind not in ("aggregate", "window"):
         context.refuse(node, f"{name} is neither an aggregate nor a window function", "take FILTER or OVER away")
     if rule.kind == "window" and "OVER" not in context.suffix:
         context.refuse(node, f"{name} needs a window", "add OVER (…)")
     return rule.build(Call(context, node, name, node.expressions))
+
+
+def unsupported(name: str) -> tuple[str, str]:
+    """What is wrong with a call of a function that is not known, and the mend."""
+    message = f"the function {name} is not supported: both engines must give the same answer"
+    return message, "use a supported function (docs/engines.md), or CAST(x AS type) for a cast"
 
 
 def signatures(text: str) -> Mapping[str, FunctionRule]:
