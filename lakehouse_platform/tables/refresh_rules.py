@@ -123,7 +123,7 @@ def _columns(table: Table) -> Iterator[tuple[str, str]]:
     if attributes.event_time is not None and attributes.event_time not in names:
         yield f"event_time names {attributes.event_time}, which the contract does not have", f"use one of {', '.join(sorted(names))}"
     if isinstance(attributes.automation, AfterRows) and not table.inputs:
-        yield "automation: after_rows needs an input whose rows it counts", "give it times instead, such as {cron: \"0 6 * * *\"}, or leave it out"
+        yield "automation: after_rows needs an input whose rows it counts", 'give it times instead, such as {cron: "0 6 * * *"}, or leave it out'
 
 
 def _grain(table: Table) -> Iterator[tuple[str, str]]:
