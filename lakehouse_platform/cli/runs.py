@@ -61,7 +61,7 @@ def materialize(
 
 def check(table: Annotated[str | None, typer.Argument(help="A table; all of them by default")] = None, output: FormatOption = Format.TABLE) -> None:
     """Load the project and judge the tables as they are committed: exit code 4 for mistakes in it, 3 when a check of severity error fails."""
-    from lakehouse_platform.medallion.stale import is_stale
+    from lakehouse_platform.orchestration.checks import CODE_VERSION
 
     lakehouse = open_lakehouse()
     names = [table_name(lakehouse, table)] if table is not None else list(lakehouse.project.tables)
@@ -72,14 +72,13 @@ def check(table: Annotated[str | None, typer.Argument(help="A table; all of them
         if known is not None and lakehouse.snapshot(name) is not None:
             with working(f"Checking {name}"):
                 outcomes = list(_outcomes(lakehouse, known))
-            rows += [(name, "code_version", "warning", "stale", None)] if is_stale(lakehouse, known) else []
             rows += [(name, *_judged(outcome)) for outcome in outcomes]
             blocked += [str(outcome.metadata["why"]) for outcome in outcomes if "blocked_since" in outcome.metadata]
     sound = f"The project has no mistakes: {len(lakehouse.project.sources)} sources, {len(lakehouse.project.tables)} tables. None has data yet."
     show(("table", "check", "severity", "status", "failing_rows"), rows, output, empty=sound)
     for why in blocked:
         tell(why)
-    for name in (row[0] for row in rows if row[3] == "stale"):
+    for name in (row[0] for row in rows if row[1] == CODE_VERSION and row[3] != "passed"):
         tell(f"{name} holds rows that another contract or query made: `lakehouse rebuild {name} --dry-run` shows what the present one would change.")
     if any(row[3] == "failed" for row in rows):
         raise typer.Exit(ExitCode.CHECKS)

@@ -35,6 +35,7 @@ class CommitRecord(BaseModel):
     `partitions` maps each touched partition key to its rows after the commit (0: emptied); `rules` counts failing rows by rule id;
     `pass_rate` is of the rows that were read, also where the accounts are a rebuild's differences; `rebuilt` says why an increment was not possible,
     `restored_version` which version a restore went back to;
+    `has_older_code`: among the table's rows are still some that another code version made;
     `gate` is the verdict on the batch, None where it was not judged, and `ruling` a person's where it was blocked.
     """
 
@@ -45,6 +46,7 @@ class CommitRecord(BaseModel):
     run_id: str
     batch_id: str
     code_version: str = ""
+    has_older_code: bool = False
     inputs: Mapping[str, tuple[int, int]] = Field(default_factory=dict)
     accounts: Accounts | None = None
     pass_rate: float | None = None

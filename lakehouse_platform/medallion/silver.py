@@ -27,6 +27,7 @@ from lakehouse_platform.medallion.silver_changes import refresh_changes
 from lakehouse_platform.medallion.silver_gate import identity, let_through, ruled
 from lakehouse_platform.medallion.silver_snapshots import refresh_snapshots
 from lakehouse_platform.medallion.silver_write import TURNED_AWAY, Counted, write_batch
+from lakehouse_platform.medallion.stale import is_stale
 from lakehouse_platform.medallion.target import ensure_table, partition_rows, refuse_other_columns
 from lakehouse_platform.quality.gate import Verdict
 from lakehouse_platform.quality.quarantine import open_quarantine, quarantine_name, quarantined_rows, replace_batch
@@ -144,6 +145,7 @@ def _commit(run: SilverRun, counted: Counted, misses: Mapping[str, int], verdict
         run_id=run.run_id,
         batch_id=run.batch_id,
         code_version=table.code_version,
+        has_older_code=change.kind != "all" and is_stale(run.lakehouse, table),
         inputs={each.input: (each.from_version, each.to_version) for each in opened},
         accounts=accounts,
         pass_rate=counted.accounts.pass_rate,

@@ -22,6 +22,7 @@ from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
 from lakehouse_platform.medallion.silver_gate import let_through
+from lakehouse_platform.medallion.stale import is_stale
 from lakehouse_platform.medallion.unknown_fields import unknown_field_counts
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batch
@@ -53,6 +54,7 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
         run_id=run.run_id,
         batch_id=run.batch_id,
         code_version=table.code_version,
+        has_older_code=change.kind != "all" and is_stale(lakehouse, table),
         inputs={change.input: (change.from_version, change.to_version)},
         accounts=accounts,
         pass_rate=pass_rate,

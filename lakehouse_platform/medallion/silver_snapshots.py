@@ -24,6 +24,7 @@ from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
 from lakehouse_platform.medallion.silver_gate import let_through
 from lakehouse_platform.medallion.snapshot_files import Moment, implausible, moments_in, to_compute
 from lakehouse_platform.medallion.snapshot_states import TURNED_AWAY, Passage, go_through, known_rules
+from lakehouse_platform.medallion.stale import is_stale
 from lakehouse_platform.quality.gate import Judgement, Verdict
 from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batch
 from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
@@ -59,6 +60,7 @@ def _record(run: SilverRun, batch: SilverBatch, passage: Passage, verdict: Verdi
         run_id=run.run_id,
         batch_id=run.batch_id,
         code_version=run.table.code_version,
+        has_older_code=run.change.kind != "all" and is_stale(run.lakehouse, run.table),
         inputs={each.input: (each.from_version, each.to_version) for each in _opened(run)},
         accounts=accounts,
         pass_rate=passage.accounts.pass_rate,

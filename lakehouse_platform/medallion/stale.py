@@ -14,7 +14,7 @@ ASKED = "a rebuild was asked for"
 def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
     """Whether any commit since the last rebuild bears another code version; what recomputed single partitions or rows does not make it fresh.
 
-    Gold's increments recompute everything when the code changed, so that its last commit tells.
+    The last commit tells: an increment says of itself whether it left such rows beside its own.
     """
     restored: int | None = None
     for version in versions_backwards(lakehouse, table.name):
@@ -24,8 +24,5 @@ def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
         if record.step == "restore":
             restored = record.restored_version
         elif record.step not in ("backfill", "replay"):
-            if record.code_version != table.code_version:
-                return True
-            if table.layer == "gold" or record.step == "rebuild":
-                return False
+            return record.has_older_code or record.code_version != table.code_version
     return False
