@@ -13,7 +13,9 @@ from lakehouse_platform.delta.commit import CommitConflict, commit
 from lakehouse_platform.medallion import blocks, books, silver, silver_changes, silver_gate
 from lakehouse_platform.medallion.blocks import BatchBlocked, open_block
 from lakehouse_platform.medallion.decisions import DECISIONS, Decision, State, append, logged, standing
+from lakehouse_platform.medallion.rebuild import rebuild
 from lakehouse_platform.medallion.record import Ruling
+from lakehouse_platform.medallion.replay import replay
 from lakehouse_platform.medallion.restore import restore
 from lakehouse_platform.medallion.silver import settle
 from lakehouse_platform.problems import LakehouseError
@@ -545,3 +547,32 @@ def test_a_table_that_is_put_back_reads_on_from_there(shop: World) -> None:
     shop.run(ORDERS)
     assert accounts(shop) == Accounts(read=72, accepted=20, rejected=52)
     assert len(quarantined(shop)) == 52
+
+
+@pytest.mark.parametrize("state", RULINGS)
+def test_rebuilds_and_replays_stand_on_what_was_decided(shop: World, state: State) -> None:
+    ingest(shop, "orders/1.jsonl", lines(0, 6, 6))
+    rule_on(shop, blocked(shop), state)
+    before, booked = end(shop), total(shop)
+    rebuild(shop.lakehouse, ORDERS, run_id="rebuild")
+    assert (end(shop)[0], total(shop), quarantined(shop), states(shop)) == (before[0], booked, before[2], before[3])
+    replayed = replay(shop.lakehouse, ORDERS, run_id="replay").record
+    assert replayed is not None
+    assert replayed.accounts == Accounts()
+    assert (end(shop)[0], quarantined(shop), states(shop)) == (before[0], before[2], before[3])
+
+
+def test_a_rebuild_does_not_go_round_the_gate(shop: World) -> None:
+    ingest(shop, "orders/1.jsonl", lines(0, 10, 0))
+    shop.run(ORDERS)
+    ingest(shop, "orders/2.jsonl", lines(10, 6, 6))
+    first = blocked(shop)
+    before = shop.contents(ORDERS)
+    rebuild(shop.lakehouse, ORDERS, run_id="rebuild")
+    assert shop.contents(ORDERS) == before
+    assert blocked(shop) == first
+
+
+def total(shop: World) -> Accounts:
+    with shop.lakehouse.session() as session:
+        return books.total(books.entries(shop.lakehouse, session, ORDERS))
