@@ -14,6 +14,7 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION, mapped_columns
 
@@ -44,6 +45,11 @@ def ensure_changes(lakehouse: Lakehouse, table: Table) -> Snapshot:
         found = lakehouse.snapshot(name)
     assert found is not None
     return found
+
+
+def opened_changes(lakehouse: Lakehouse, table: Table) -> Snapshot | None:
+    """The set of events beside a table that has one, created empty where there is none; None for a table without."""
+    return ensure_changes(lakehouse, table) if table.refresh is Refresh.SCD1 else None
 
 
 def refuse_other_events(table: Table, changes: Snapshot) -> None:

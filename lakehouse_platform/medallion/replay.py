@@ -15,11 +15,12 @@ from lakehouse_platform.engine.duckdb import QueryError, Session
 from lakehouse_platform.engine.transpile import expression_term
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, cursor_of
+from lakehouse_platform.medallion.events import opened_changes
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import lookup_changes
 from lakehouse_platform.medallion.planned import commit_planned
 from lakehouse_platform.medallion.replay_plans import plan_events, plan_rows
-from lakehouse_platform.medallion.replayed_events import append_replayed, finish_replay, records_at
+from lakehouse_platform.medallion.replayed_events import append_replayed, finish_events, records_at
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverRun, open_batch
 from lakehouse_platform.medallion.target import ensure_table, refuse_other_columns
@@ -42,6 +43,7 @@ def replay(lakehouse: Lakehouse, table_name: str, where: str | None = None, *, r
         raise LakehouseError(f"{table_name} is made from whole snapshots, of which no row counts alone; run `lakehouse rebuild {table_name}`")
     condition = _condition(where)
     with lakehouse.session() as session:
+        finish_events(lakehouse, session, table, run_id)
         books.seal(lakehouse, session, table_name)
         result = with_retries(lambda: _attempt(lakehouse, session, table, run_id, condition), lakehouse.settings.commit_tries)
         books.seal(lakehouse, session, table_name)
@@ -50,15 +52,14 @@ def replay(lakehouse: Lakehouse, table_name: str, where: str | None = None, *, r
 
 def _attempt(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, condition: str) -> StepResult:
     quarantine = open_quarantine(lakehouse.location(quarantine_name(table.name)))
+    changes = opened_changes(lakehouse, table)
     target = ensure_table(lakehouse, table)
     change = _read_so_far(lakehouse, table, target)
-    batch_id = _identity(table, target, condition)
+    batch_id = _identity(table, quarantine, target, condition)
     lookups = tuple(lookup_changes(lakehouse, table, target))
-    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, lookups, batch_id)
+    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, lookups, batch_id, changes=changes)
     batch = open_batch(lakehouse, session, table, lookups)
     has_events = table.refresh is Refresh.SCD1
-    if has_events:
-        finish_replay(run, batch)
     gone = _choose(run, condition)
     if not session.row("SELECT count(*) FROM chosen")[0]:
         lost = f"; bronze has lost the records of {gone}" if gone else ""
@@ -111,7 +112,11 @@ def _choose(run: SilverRun, condition: str) -> int:
     return int(wanted - chosen)
 
 
-def _identity(table: Table, target: Snapshot, condition: str) -> str:
-    """The table's version goes in: a replay that comes after any other commit is another one."""
-    parts = (table.name, "replay", target.table_id, str(target.version), table.code_version, condition)
+def _identity(table: Table, quarantine: Snapshot, target: Snapshot, condition: str) -> str:
+    """The versions go in: a replay that comes after any other commit is another one.
+
+    That of the quarantine too: a killed one has claimed rows for which a condition that asks for claims, or the time, need not hold again.
+    """
+    versions = (quarantine.table_id, str(quarantine.version), target.table_id, str(target.version))
+    parts = (table.name, "replay", *versions, table.code_version, condition)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

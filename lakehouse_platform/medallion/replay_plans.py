@@ -9,7 +9,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.contested import with_partition
-from lakehouse_platform.medallion.events import PLACE, current_rows, ensure_changes, event_fields, refuse_other_events
+from lakehouse_platform.medallion.events import PLACE, current_rows, event_fields, refuse_other_events
 from lakehouse_platform.medallion.keys import KeyedRows, files_with_keys, having_keys, plan_keyed
 from lakehouse_platform.medallion.lookups import count_misses
 from lakehouse_platform.medallion.planned import Planned
@@ -40,7 +40,7 @@ def plan_events(run: SilverRun, batch: SilverBatch, *, records_gone: int) -> tup
     session, table, key = run.session, run.table, run.table.contract.key
     session.table("judged_events", batch.judged("bronze_rows"))
     collect_events(session, batch)
-    changes = ensure_changes(run.lakehouse, table)
+    changes = run.events
     refuse_other_events(table, changes)
     know_events(session, changes)
     session.table("event_keys", f"SELECT DISTINCT {', '.join(quote(name) for name in key)} FROM batch_events")

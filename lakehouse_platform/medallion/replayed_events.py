@@ -1,19 +1,31 @@
-"""The set of events after a replay: its commit in the table decides, then the set gets the events, again at the next run where a kill came between.
+"""The set of events after a replay or a restore: the table's commit decides, then the set follows, at the next run where a kill came between.
 
-Not here: the replay itself (replay.py).
+Not here: the replay (replay.py) and the restore (restore.py) themselves.
 """
 
 from __future__ import annotations
 
-from lakehouse_platform.delta.files import Snapshot
+from contextlib import suppress
+
+from lakehouse_platform.delta.files import Snapshot, same_columns
 from lakehouse_platform.delta.prune import files_that_may_hold
 from lakehouse_platform.delta.retry import with_retries
+from lakehouse_platform.delta.snapshot import VersionGone
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
+from lakehouse_platform.medallion import books
+from lakehouse_platform.medallion.changes import InputChange, cursor_of
+from lakehouse_platform.medallion.events import ensure_changes, event_fields
 from lakehouse_platform.medallion.history import last_record
-from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
-from lakehouse_platform.medallion.silver_changes import append_events, collect_events
-from lakehouse_platform.quality.quarantine import claimed_rows
+from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.record import CommitRecord
+from lakehouse_platform.medallion.silver_batch import SilverRun, open_batch
+from lakehouse_platform.medallion.silver_changes import append_events, collect_events, forget_events
+from lakehouse_platform.quality.quarantine import claimed_rows, open_quarantine, quarantine_name, visible_rows
+from lakehouse_platform.tables.attributes import Refresh
+from lakehouse_platform.tables.definition import Table
+
+_PLACE = "struct_pack(source := source_file, row := source_row) AS _source_position"
 
 
 def records_at(session: Session, bronze: Snapshot, places: str) -> str:
@@ -25,17 +37,51 @@ def records_at(session: Session, bronze: Snapshot, places: str) -> str:
 
 def append_replayed(run: SilverRun) -> None:
     """Add the events in `batch_events` to the set, each once."""
-    with_retries(lambda: append_events(run), run.lakehouse.settings.commit_tries)
+    with_retries(lambda: append_events(run, ensure_changes(run.lakehouse, run.table)), run.lakehouse.settings.commit_tries)
 
 
-def finish_replay(run: SilverRun, batch: SilverBatch) -> None:
-    """Add the events of a replay that is the table's last commit, in case that it was killed just after it. Called before any other commit."""
-    last = last_record(run.lakehouse, run.table.name)
-    if last is None or last.step != "replay" or run.change.upstream is None:
+def finish_events(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> None:
+    """Bring the set of events to what a replay or a restore, the table's last commit, made of the table. Called before and after any other commit."""
+    if table.refresh is not Refresh.SCD1 or not lakehouse.project.sources[table.inputs[0]].attributes.has_events:
         return
-    session = run.session
-    session.table("claimed", f"SELECT source_file, source_row FROM ({claimed_rows(run.quarantine, last.batch_id)})")
-    session.table("replayed_records", records_at(session, run.change.upstream, "claimed"))
-    session.table("judged_events", batch.judged("replayed_records"))
+    last = last_record(lakehouse, table.name)
+    if last is not None and last.step in ("replay", "restore"):
+        with_retries(lambda: _finish(lakehouse, session, table, run_id, last), lakehouse.settings.commit_tries)
+
+
+def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, last: CommitRecord) -> None:
+    quarantine, changes = open_quarantine(lakehouse.location(quarantine_name(table.name))), ensure_changes(lakehouse, table)
+    target, upstream = lakehouse.snapshot(table.name), lakehouse.snapshot(table.inputs[0])
+    cursor = cursor_of(target, upstream) if target is not None and upstream is not None else None
+    if target is None or upstream is None or cursor is None or cursor > upstream.version or not same_columns(event_fields(table), changes.columns):
+        # All of bronze is read next, or the table is rebuilt, and the set made anew.
+        return
+    is_replay, is_of_present_code = last.step == "replay", last.code_version == table.code_version
+    with suppress(VersionGone):
+        read = lakehouse.snapshot(table.inputs[0], cursor)
+        change = InputChange("none", table.inputs[0], read, cursor, cursor)
+        run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, changes=changes)
+        turned_away = visible_rows(quarantine, books.committed_batches(lakehouse, session, table.name))
+        session.table("turned_away", f"SELECT DISTINCT source_file, source_row FROM ({turned_away})")
+        if not is_replay:
+            changes = forget_events(run, changes, f"SELECT {_PLACE} FROM turned_away")
+        if not is_of_present_code:
+            # By another contract the records may be other events, or none; the table is stale until it is rebuilt.
+            return
+        _collect(run, last.batch_id if is_replay else None)
+        if not is_replay:
+            # It may have gone back behind a replay or a rebuild, which took events into the set and out of it.
+            changes = forget_events(run, changes, f"SELECT {_PLACE} FROM ({snapshot_scan(run.upstream)})", but="batch_events")
+        append_events(run, changes)
+
+
+def _collect(run: SilverRun, replay: str | None) -> None:
+    """Leave in `batch_events` the events of the rows that a replay took, or of all that the table has read, but for those that were turned away."""
+    session, records = run.session, snapshot_scan(run.upstream)
+    if replay is not None:
+        session.table("claimed", f"SELECT DISTINCT source_file, source_row FROM ({claimed_rows(run.quarantine, replay)})")
+        records = records_at(session, run.upstream, "claimed")
+    session.view("records", f"SELECT * FROM ({records}) ANTI JOIN turned_away USING (source_file, source_row)")
+    batch = open_batch(run.lakehouse, session, run.table)
+    session.table("judged_events", batch.judged("records"))
     collect_events(session, batch)
-    append_replayed(run)

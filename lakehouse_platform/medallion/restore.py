@@ -17,6 +17,7 @@ from lakehouse_platform.medallion.events import changes_name
 from lakehouse_platform.medallion.history import versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
+from lakehouse_platform.medallion.replayed_events import finish_events
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
@@ -29,8 +30,12 @@ def restore(lakehouse: Lakehouse, table_name: str, version: int, *, run_id: str)
         raise LakehouseError(f"{table_name} only grows: its records are what files held, and taking them back would lose them")
     table = lakehouse.project.tables[table_name]
     with lakehouse.session() as session:
+        if table.layer == "silver":
+            finish_events(lakehouse, session, table, run_id)
         books.seal(lakehouse, session, table_name)
         result = with_retries(lambda: _attempt(lakehouse, session, table, version, run_id), lakehouse.settings.commit_tries)
+        if table.layer == "silver":
+            finish_events(lakehouse, session, table, run_id)
         books.seal(lakehouse, session, table_name)
     return result
 

@@ -16,10 +16,11 @@ from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.blocks import BatchBlocked, close_settled, is_settled, waiting
 from lakehouse_platform.medallion.changes import InputChange, increment_of
+from lakehouse_platform.medallion.events import opened_changes
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes, with_lookups
 from lakehouse_platform.medallion.record import CommitRecord, Ruling
-from lakehouse_platform.medallion.replayed_events import finish_replay
+from lakehouse_platform.medallion.replayed_events import finish_events
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_backfill import recompute
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun, open_batch
@@ -40,12 +41,12 @@ def refresh(lakehouse: Lakehouse, table_name: str, *, run_id: str, partitions: C
     """Bring a silver table up to its bronze table, or recompute some of its partitions without moving its cursor."""
     table = lakehouse.project.tables[table_name]
     with lakehouse.session() as session:
-        _derive(lakehouse, session, table_name)
+        _derive(lakehouse, session, table_name, run_id)
         if partitions is not None:
             result = with_retries(lambda: recompute(lakehouse, session, table, run_id, partitions), lakehouse.settings.commit_tries)
         else:
             result = _increments(lakehouse, session, table, run_id)
-        _derive(lakehouse, session, table_name)
+        _derive(lakehouse, session, table_name, run_id)
     return result
 
 
@@ -56,16 +57,17 @@ def settle(lakehouse: Lakehouse, table_name: str, ruling: Ruling, *, run_id: str
     """
     table = lakehouse.project.tables[table_name]
     with lakehouse.session() as session:
-        _derive(lakehouse, session, table_name)
+        _derive(lakehouse, session, table_name, run_id)
         if is_settled(lakehouse, session, table_name, ruling):
             return StepResult(table_name, ensure_table(lakehouse, table).version)
         result, _ = with_retries(lambda: _increment(lakehouse, session, table, run_id, ruling), lakehouse.settings.commit_tries)
-        _derive(lakehouse, session, table_name)
+        _derive(lakehouse, session, table_name, run_id)
     return result
 
 
-def _derive(lakehouse: Lakehouse, session: Session, table_name: str) -> None:
-    """Log what the table's own commits say of books and decisions; a run that was killed may have left that to this one."""
+def _derive(lakehouse: Lakehouse, session: Session, table_name: str, run_id: str) -> None:
+    """Make books, decisions and events what the table's own commits say; a run that was killed may have left that to this one."""
+    finish_events(lakehouse, session, lakehouse.project.tables[table_name], run_id)
     books.seal(lakehouse, session, table_name)
     close_settled(lakehouse, session, table_name)
 
@@ -83,6 +85,7 @@ def _increments(lakehouse: Lakehouse, session: Session, table: Table, run_id: st
 def _increment(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, ruling: Ruling | None = None) -> tuple[StepResult, bool]:
     """Take in what is new, or the blocked batch alone; also whether this put something off: what came after the batch, or a rebuild for lookups."""
     quarantine = open_quarantine(lakehouse.location(quarantine_name(table.name)))
+    changes = opened_changes(lakehouse, table)
     target = ensure_table(lakehouse, table)
     block = waiting(lakehouse, session, table.name, target)
     lookups = tuple(lookup_changes(lakehouse, table, target))
@@ -103,7 +106,7 @@ def _increment(lakehouse: Lakehouse, session: Session, table: Table, run_id: str
         batch_id = ruling.committed_id
     elif block is not None and block.decision.batch_id == batch_id:
         raise BatchBlocked(block)
-    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, () if is_put_off else lookups, batch_id, ruling)
+    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, () if is_put_off else lookups, batch_id, ruling, changes)
     return _take(run, batch), is_put_off or block is not None
 
 
@@ -114,8 +117,6 @@ def _take(run: SilverRun, batch: SilverBatch) -> StepResult:
     if batch.source.attributes.has_snapshots:
         return refresh_snapshots(run, batch)
     if table.refresh is Refresh.SCD1:
-        if change.kind != "all":
-            finish_replay(run, batch)
         return refresh_changes(run, batch)
     counted = write_batch(run, batch, live=() if change.kind == "all" else target.files, read=sum(file.rows or 0 for file in change.added))
     verdict = let_through(run, batch, counted.accounts, TURNED_AWAY)

@@ -44,7 +44,8 @@ _UNKNOWN = {"_unknown_fields": "_unknown_fields"}
 class SilverRun:
     """What one attempt stands on: snapshots taken in the protocol's order (quarantine first), and what changed upstream and in what is looked up.
 
-    `ruling` is a person's on the batch, where it was blocked before.
+    `ruling` is a person's on the batch, where it was blocked before. `changes` is the set of events of a table that has one, opened before the table:
+    a worker that another overtook in between must not write the set over.
     """
 
     lakehouse: Lakehouse
@@ -57,6 +58,19 @@ class SilverRun:
     lookups: tuple[InputChange, ...] = ()
     batch_id: str = ""
     ruling: Ruling | None = None
+    changes: Snapshot | None = None
+
+    @property
+    def events(self) -> Snapshot:
+        """The set of events as the attempt found it, of a table that has one."""
+        assert self.changes is not None
+        return self.changes
+
+    @property
+    def upstream(self) -> Snapshot:
+        """The bronze table as far as the attempt reads it."""
+        assert self.change.upstream is not None
+        return self.change.upstream
 
 
 @dataclass(frozen=True)

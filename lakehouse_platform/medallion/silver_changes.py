@@ -16,7 +16,7 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.contested import with_partition
-from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_fields, event_hash, event_set, refuse_other_events
+from lakehouse_platform.medallion.events import changes_name, current_rows, ensure_changes, event_fields, event_hash, event_set, refuse_other_events
 from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed, files_with_keys, having_keys
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
@@ -37,12 +37,13 @@ def refresh_changes(run: SilverRun, batch: SilverBatch) -> StepResult:
     """Take a batch of change events (view `bronze_rows`) into the table: quarantine, then the set of events, then the state, which decides."""
     lakehouse, session, table, change = run.lakehouse, run.session, run.table, run.change
     session.table("judged_events", batch.judged("bronze_rows"))
+    collect_events(session, batch)
     verdict = let_through(run, batch, _judged_events(session), JUDGED)
     replace_batch(session, run.quarantine, run.batch_id, quarantined_rows(JUDGED, run.run_id, run.batch_id, batch.now))
-    if run.ruling is not None and run.ruling.state == "rejected":
-        _forget_events(run)
-    collect_events(session, batch)
-    append_events(run, is_anew=change.kind == "all")
+    if change.kind == "all":
+        append_events(run, run.events, is_anew=True)
+    else:
+        append_events(run, forget_events(run, run.events, "SELECT _source_position FROM judged_events", but="batch_events"))
     accounts = count_events(session)
     pass_rate = accounts.pass_rate
     if change.kind == "all":
@@ -75,7 +76,8 @@ def _state_of_keys(run: SilverRun, batch: SilverBatch) -> KeyedRows:
     names = ", ".join(quote(field.name) for field in stored_fields(batch.table))
     if run.change.kind == "all":
         return KeyedRows(key, None, f"SELECT {names} FROM ({with_partition(batch, current_rows(event_set(changes), key))})")
-    session.table("event_keys", f"SELECT DISTINCT {', '.join(quote(name) for name in key)} FROM batch_events")
+    keys = ", ".join(quote(name) for name in key)
+    session.table("event_keys", f"SELECT {keys} FROM batch_events UNION SELECT {keys} FROM forgotten_events")
     events = having_keys(f"({event_set(changes, files_with_keys(session, changes, key, 'event_keys'))})", key, "event_keys")
     return KeyedRows(key, "SELECT * FROM event_keys", f"SELECT {names} FROM ({with_partition(batch, current_rows(events, key))})")
 
@@ -98,14 +100,13 @@ def collect_events(session: Session, batch: SilverBatch) -> None:
     session.table("batch_events", f"SELECT {names}, {event_hash(batch.table)} FROM judged_events WHERE _outcome = 'valid'")
 
 
-def append_events(run: SilverRun, *, is_anew: bool = False) -> None:
-    """Append the events in `batch_events` to the table's set, each once.
+def append_events(run: SilverRun, changes: Snapshot, *, is_anew: bool = False) -> None:
+    """Append the events in `batch_events` to the table's set, each once. Raises CommitConflict when the set moved since `changes`.
 
     An event that comes again from an earlier place in the source moves there, so that the set does not depend on arrival.
     Where all of bronze is read, the set is made anew from the batch: what another bronze table once held is no event any more.
     """
     session = run.session
-    changes = ensure_changes(run.lakehouse, run.table)
     if not is_anew:
         refuse_other_events(run.table, changes)
     outdated = changes.files if is_anew else ()
@@ -126,17 +127,28 @@ def know_events(session: Session, changes: Snapshot, files: Sequence[DataFile] |
     session.table("known_events", f"SELECT _event_hash, _source_position FROM ({stored}) SEMI JOIN batch_events USING (_event_hash)")
 
 
-def _forget_events(run: SilverRun) -> None:
-    """Take the batch's events out of the set: a release that was killed between its two commits has put them there, and now they are rejected."""
-    session, changes = run.session, ensure_changes(run.lakehouse, run.table)
-    stored = snapshot_scan(changes, with_file=True)
-    places = "(SELECT _source_position FROM judged_events)"
-    holding = {uri for (uri,) in session.rows(f"SELECT DISTINCT _file FROM ({stored}) SEMI JOIN {places} USING (_source_position)")}
+def forget_events(run: SilverRun, changes: Snapshot, places: str, *, but: str | None = None) -> Snapshot:
+    """Take the events out of the set that stand at these places in the source (SQL of `_source_position`), but for those of the relation `but`.
+
+    No row of the table has them: a run that was killed between its two commits put them there under another contract or ruling, or a restore took
+    their rows back. Their keys stay in table `forgotten_events`. Gives the set without them; raises CommitConflict when it moved since `changes`.
+    """
+    refuse_other_events(run.table, changes)
+    session, keys = run.session, ", ".join(quote(name) for name in run.table.contract.key)
+    others = f" ANTI JOIN {but} USING (_event_hash, _source_position)" if but is not None else ""
+    stored = f"({snapshot_scan(changes, with_file=True)}) SEMI JOIN ({places}) USING (_source_position){others}"
+    session.table("forgotten_events", f"SELECT {keys}, _file, _file_row FROM {stored}")
+    holding = {uri for (uri,) in session.rows("SELECT DISTINCT _file FROM forgotten_events")}
     removed = tuple(file for file in changes.files if file.uri in holding)
-    if removed:
-        names = ", ".join(quote(field.name) for field in changes.columns)
-        kept = f"SELECT {names} FROM ({snapshot_scan(changes, removed)}) ANTI JOIN {places} USING (_source_position)"
-        commit(changes, added=session.write(kept, changes.location, ()), removed=removed, unbounded=unbounded_columns(run.table))
+    if not removed:
+        return changes
+    names = ", ".join(quote(field.name) for field in changes.columns)
+    kept = f"({snapshot_scan(changes, removed, with_file=True)}) ANTI JOIN forgotten_events USING (_file, _file_row)"
+    added = session.write(f"SELECT {names} FROM {kept}", changes.location, ())
+    version = commit(changes, added=added, removed=removed, unbounded=unbounded_columns(run.table))
+    without = run.lakehouse.snapshot(changes_name(run.table.name), version)
+    assert without is not None
+    return without
 
 
 def _judged_events(session: Session) -> Accounts:

@@ -19,7 +19,7 @@ from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, cursor_of
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.difference import DIFFERENCE, difference
-from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_fields, event_hash
+from lakehouse_platform.medallion.events import current_rows, event_fields, event_hash, opened_changes
 from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes
@@ -58,11 +58,13 @@ class SilverRebuild:
 def plan_rebuild(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> SilverRebuild:
     """Judge and settle all that the table has read of bronze, as it is looked up and decided now. Raises LakehouseError where it has read nothing."""
     quarantine = open_quarantine(lakehouse.location(quarantine_name(table.name)))
+    changes = opened_changes(lakehouse, table)
     target = ensure_table(lakehouse, table)
     change = _all_read(lakehouse, table, target)
     lookups = tuple(lookup_changes(lakehouse, table, target))
     batch = open_batch(lakehouse, session, table, lookups)
-    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, lookups, _identity(table, target, change, lookups))
+    batch_id = _identity(table, target, change, lookups)
+    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, lookups, batch_id, changes=changes)
     assert change.upstream is not None
     session.view("bronze_rows", snapshot_scan(change.upstream))
     if batch.source.attributes.has_snapshots:
@@ -118,7 +120,7 @@ def _of_events(run: SilverRun, batch: SilverBatch) -> SilverRebuild:
 def _of_snapshots(run: SilverRun, batch: SilverBatch) -> SilverRebuild:
     session, change = run.session, run.change
     assert change.upstream is not None
-    nothing = replace(ensure_changes(run.lakehouse, run.table), columns=event_fields(run.table), files=())
+    nothing = replace(run.events, columns=event_fields(run.table), files=())
     moments = moments_in(session, batch.source, change.upstream, {file.uri for file in change.added}, batch.decided.rejected)
     passage = go_through(run, batch, moments, to_compute(moments), nothing)
     names = ", ".join(quote(field.name) for field in event_fields(run.table))
@@ -171,14 +173,14 @@ def _cursors(run: SilverRun) -> dict[str, int]:
 
 def _replace_events(run: SilverRun, events: str) -> None:
     """Make the set of events these, unless it is that already: what is downstream of it would go through all of them again."""
-    session, fields = run.session, event_fields(run.table)
-    changes = ensure_changes(run.lakehouse, run.table)
+    session, fields, changes = run.session, event_fields(run.table), run.events
     if same_columns(fields, changes.columns):
         names = ", ".join(quote(field.name) for field in fields if field.name != SILVER_FILLED[0])
         sides = [f"SELECT {names} FROM ({rows})" for rows in (snapshot_scan(changes), events)]
         if not session.row(f"SELECT count(*) FROM (({sides[0]} EXCEPT ALL {sides[1]}) UNION ALL ({sides[1]} EXCEPT ALL {sides[0]}))")[0]:
             return
     added = session.write(events, changes.location, ())
+    # By compare-and-swap on the set as it was before the table: an increment in between has brought it events that are not among these.
     commit(changes, added=added, removed=changes.files, columns=fields, unbounded=unbounded_columns(run.table))
 
 

@@ -35,7 +35,7 @@ def refresh_snapshots(run: SilverRun, batch: SilverBatch) -> StepResult:
     session, table, change = run.session, run.table, run.change
     assert change.upstream is not None
     new = {file.uri for file in change.added}
-    changes = ensure_changes(run.lakehouse, table)
+    changes = run.events
     if change.kind != "all":
         refuse_other_events(table, changes)
     moments = moments_in(session, batch.source, change.upstream, new, batch.decided.rejected)

@@ -14,7 +14,7 @@ ASKED = "a rebuild was asked for"
 def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
     """Whether any commit since the last rebuild bears another code version; what recomputed single partitions or rows does not make it fresh.
 
-    The last commit tells: an increment says of itself whether it left such rows beside its own.
+    The last commit of others tells: an increment says of itself whether it left such rows beside its own.
     """
     restored: int | None = None
     for version in versions_backwards(lakehouse, table.name):
@@ -23,6 +23,8 @@ def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
             continue
         if record.step == "restore":
             restored = record.restored_version
+        elif record.code_version != table.code_version:
+            return True
         elif record.step not in ("backfill", "replay"):
-            return record.has_older_code or record.code_version != table.code_version
+            return record.has_older_code
     return False

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlglot import TokenType
+from sqlglot import TokenType, exp
 
 from lakehouse_platform.contracts.model import Column, RowRule
-from lakehouse_platform.engine.query import SparkSql
+from lakehouse_platform.engine.query import Query, SparkSql
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
@@ -20,7 +20,7 @@ _WITHOUT_EFFECT = {"table", "cluster_by", "engine", "gate", "smallest_snapshot",
 # Of partitions the grain alone does: the others say which of them Dagster shows.
 _GRAIN = "grain"
 _SOURCE_WITHOUT_EFFECT = {"table", "owner", "description", "files"}
-_SPELT = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR)
+_SPELT = (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER, TokenType.VAR)
 
 
 def code_version(table: Table, source: Source | None) -> str:
@@ -31,7 +31,7 @@ def code_version(table: Table, source: Source | None) -> str:
     parts = {
         "attributes": _attributes(table),
         "columns": sorted((_column(column) for column in table.contract.columns), key=lambda column: str(column["name"])),
-        "query": _tokens(table.query.text),
+        "query": _tokens(table.query),
         # Gold's rules let a run fail and change no row; those of silver turn rows away, or lower their score.
         "rules": sorted(_rule(rule) for rule in table.contract.row_rules) if table.layer == "silver" else [],
         "salted": _classified(table) if table.refresh is Refresh.SCD2 else [],
@@ -79,6 +79,9 @@ def _classified(table: Table) -> list[str]:
     return [column.name for column in table.contract.columns if column.classification and column.classification.lower() != "public"]
 
 
-def _tokens(sql: str) -> list[tuple[str, str]]:
+def _tokens(query: Query) -> list[tuple[str, str]]:
     """The query word by word, so that neither comments, nor blanks, nor the case of its keywords count."""
-    return [(token.token_type.name, token.text) if token.token_type in _SPELT else ("", token.text.upper()) for token in SparkSql().tokenize(sql)]
+    # A field may be named as a keyword is: `Date` and `date` are two fields of a record.
+    names = {identifier.name for identifier in query.tree.find_all(exp.Identifier)}
+    tokens = [(token.token_type, token.text) for token in SparkSql().tokenize(query.text)]
+    return [(kind.name, text) if kind in _SPELT else ("", text if text in names else text.upper()) for kind, text in tokens]

@@ -43,6 +43,8 @@ def version(**change: Any) -> str:
 CHANGES: dict[str, dict[str, Any]] = {
     "another expression": {"sql": SQL.replace("amount FROM", "CAST(amount AS INT) + 1 AS amount FROM")},
     "another text in an expression": {"sql": SQL.replace("sold_at,", "REPLACE(sold_at, 'x', 'y') AS sold_at,", 1)},
+    "another pattern": {"sql": SQL.replace("sold_at,", r"REGEXP_REPLACE(sold_at, r'\D', '') AS sold_at,", 1)},
+    "another field of a keyword's name": {"sql": SQL.replace("sold_at AS day", "Date AS day")},
     "another type": {"of_amount": {"physical_type": "BIGINT"}},
     "required": {"of_amount": {"required": True}},
     "another rule": {"rules": [row_rule("small", "amount > 9")]},
@@ -56,6 +58,12 @@ CHANGES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_changes_rows_changes_the_version(change: dict[str, Any]) -> None:
     assert version(**change) != version()
+
+
+@pytest.mark.parametrize("name", ["another pattern", "another field of a keyword's name"])
+def test_the_case_of_what_is_no_keyword_counts(name: str) -> None:
+    sql = CHANGES[name]["sql"]
+    assert version(sql=sql) != version(sql=sql.replace(r"\D", r"\d").replace("Date", "date"))
 
 
 KEPT: dict[str, dict[str, Any]] = {
