@@ -7,7 +7,7 @@ LOCK_HASH := $(shell cksum < requirements.lock | cut -d" " -f1)
 STAMP := $(VENV)/.installed-$(LOCK_HASH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test live lint format up docs bench sabotage lock clean
+.PHONY: help install demo test operations live lint format up docs bench sabotage lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(STAMP) ## Raw files to gold: four data products in one command
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(TESTS)
+
+operations: $(STAMP) ## A hundred random sequences of ingest, replay, rebuild, restore, rulings, crashes: some minutes
+	LAKEHOUSE_TEST_SEQUENCES=100 $(BIN)/python -m pytest lakehouse_platform_tests/properties/test_operations.py
 
 live: $(STAMP) ## The webserver and the daemon on files that land, through kills: some minutes
 	LAKEHOUSE_TEST_LIVE=1 $(BIN)/python -m pytest lakehouse_platform_tests/e2e/test_live_landing.py

@@ -13,9 +13,7 @@ from lakehouse_platform.ingest import change_fields, csv_fields, json_fields
 from lakehouse_platform.ingest.source import Source
 
 
-def decoded(
-    source: Source, relation: str, fields: Sequence[str], decimals: Mapping[str, ColumnType], known: Collection[str] | None = None
-) -> str:
+def decoded(source: Source, relation: str, fields: Sequence[str], decimals: Mapping[str, ColumnType], known: Collection[str] | None = None) -> str:
     """SQL of a bronze relation with these fields of its records beside the bronze columns.
 
     A field is its text, null where it is absent or null. Of JSON, a field in `decimals` is that DECIMAL, decoded without passing through a

@@ -24,7 +24,7 @@ class Written:
 class Command:
     """A command of the page, and the lines that it prints there; none are shown where they are of no interest.
 
-    `exit_code` is what a comment behind it says (`# exit code 1`), 0 without one. `$BATCH` among the arguments is the batch that waits for a decision.
+    `exit_code` is what a comment behind it says (`# exit code 1`), 0 without one. `$BATCH` among the arguments is the batch that waits.
     """
 
     arguments: tuple[str, ...]
