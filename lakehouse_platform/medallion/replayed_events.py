@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import Snapshot, same_columns
 from lakehouse_platform.delta.prune import files_that_may_hold
 from lakehouse_platform.delta.retry import with_retries
@@ -16,11 +17,11 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, cursor_of
 from lakehouse_platform.medallion.events import ensure_changes, event_fields
-from lakehouse_platform.medallion.history import last_record
+from lakehouse_platform.medallion.history import Version, versions_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.silver_batch import SilverRun, open_batch
 from lakehouse_platform.medallion.silver_changes import append_events, collect_events, forget_events
+from lakehouse_platform.medallion.silver_rebuild import rebuild_events
 from lakehouse_platform.quality.quarantine import claimed_rows, open_quarantine, quarantine_name, visible_rows
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
@@ -42,37 +43,49 @@ def append_replayed(run: SilverRun) -> None:
 
 def finish_events(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> None:
     """Bring the set of events to what a replay or a restore, the table's last commit, made of the table. Called before and after any other commit."""
-    if table.refresh is not Refresh.SCD1 or not lakehouse.project.sources[table.inputs[0]].attributes.has_events:
+    if table.refresh is not Refresh.SCD1:
         return
-    last = last_record(lakehouse, table.name)
-    if last is not None and last.step in ("replay", "restore"):
-        with_retries(lambda: _finish(lakehouse, session, table, run_id, last), lakehouse.settings.commit_tries)
+    last = next((version for version in versions_backwards(lakehouse, table.name) if version.record is not None), None)
+    if last is not None and last.record is not None and last.record.step in ("replay", "restore"):
+        # Where a version of bronze was cleaned up, what the table was made from cannot be told any more.
+        with suppress(VersionGone):
+            with_retries(lambda: _finish(lakehouse, session, table, run_id, last), lakehouse.settings.commit_tries)
 
 
-def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, last: CommitRecord) -> None:
+def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, last: Version) -> None:
+    record = last.record
+    assert record is not None
     quarantine, changes = open_quarantine(lakehouse.location(quarantine_name(table.name))), ensure_changes(lakehouse, table)
     target, upstream = lakehouse.snapshot(table.name), lakehouse.snapshot(table.inputs[0])
     cursor = cursor_of(target, upstream) if target is not None and upstream is not None else None
     if target is None or upstream is None or cursor is None or cursor > upstream.version or not same_columns(event_fields(table), changes.columns):
         # All of bronze is read next, or the table is rebuilt, and the set made anew.
         return
-    is_replay, is_of_present_code = last.step == "replay", last.code_version == table.code_version
-    with suppress(VersionGone):
-        read = lakehouse.snapshot(table.inputs[0], cursor)
-        change = InputChange("none", table.inputs[0], read, cursor, cursor)
-        run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, changes=changes)
-        turned_away = visible_rows(quarantine, books.committed_batches(lakehouse, session, table.name))
-        session.table("turned_away", f"SELECT DISTINCT source_file, source_row FROM ({turned_away})")
-        if not is_replay:
-            changes = forget_events(run, changes, f"SELECT {_PLACE} FROM turned_away")
-        if not is_of_present_code:
-            # By another contract the records may be other events, or none; the table is stale until it is rebuilt.
-            return
-        _collect(run, last.batch_id if is_replay else None)
-        if not is_replay:
+    done = f"restored:{target.table_id}"
+    if record.step == "restore" and changes.transaction_version(done) == last.version:
+        return
+    read = lakehouse.snapshot(table.inputs[0], cursor)
+    change = InputChange("none", table.inputs[0], read, cursor, cursor)
+    run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, changes=changes)
+    turned_away = visible_rows(quarantine, books.committed_batches(lakehouse, session, table.name))
+    session.table("turned_away", f"SELECT DISTINCT source_file, source_row FROM ({turned_away})")
+    # By another contract the records may be other events, or none; the table is stale until it is rebuilt.
+    is_of_present_code = record.code_version == table.code_version
+    if record.step == "replay":
+        if is_of_present_code:
+            _collect(run, record.batch_id)
+            append_events(run, changes)
+        return
+    if lakehouse.project.sources[table.inputs[0]].attributes.has_events:
+        changes = forget_events(run, changes, f"SELECT {_PLACE} FROM turned_away")
+        if is_of_present_code:
             # It may have gone back behind a replay or a rebuild, which took events into the set and out of it.
-            changes = forget_events(run, changes, f"SELECT {_PLACE} FROM ({snapshot_scan(run.upstream)})", but="batch_events")
-        append_events(run, changes)
+            _collect(run, None)
+            append_events(run, forget_events(run, changes, f"SELECT {_PLACE} FROM ({snapshot_scan(run.upstream)})", but="batch_events"))
+    elif is_of_present_code:
+        rebuild_events(lakehouse, session, table, run_id)
+    if is_of_present_code:
+        commit(ensure_changes(lakehouse, table), transactions={done: last.version})
 
 
 def _collect(run: SilverRun, replay: str | None) -> None:

@@ -23,7 +23,7 @@ from lakehouse_platform.medallion.events import current_rows, event_fields, even
 from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes
-from lakehouse_platform.medallion.planned import Planned, commit_planned
+from lakehouse_platform.medallion.planned import Planned, commit_planned, discard
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun, open_batch
@@ -81,6 +81,14 @@ def commit_rebuild(rebuild: SilverRebuild) -> StepResult:
     if rebuild.events is not None:
         _replace_events(run, rebuild.events)
     return commit_planned(rebuild.planned)
+
+
+def rebuild_events(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> None:
+    """Make the set of events what a rebuild of the table makes it, and leave the table as it is. Raises CommitConflict."""
+    rebuilt = plan_rebuild(lakehouse, session, table, run_id)
+    discard(rebuilt.planned)
+    if rebuilt.events is not None:
+        _replace_events(rebuilt.run, rebuilt.events)
 
 
 def _all_read(lakehouse: Lakehouse, table: Table, target: Snapshot) -> InputChange:

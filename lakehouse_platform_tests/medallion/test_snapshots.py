@@ -21,6 +21,7 @@ from lakehouse_platform.medallion.bronze import FilesRefused
 from lakehouse_platform.medallion.keys import commit_keyed
 from lakehouse_platform.medallion.rebuild import rebuild
 from lakehouse_platform.medallion.record import Ruling
+from lakehouse_platform.medallion.restore import restore
 from lakehouse_platform.medallion.silver import settle
 from lakehouse_platform.problems import LakehouseError, ProjectError
 from lakehouse_platform.quality.accounts import Accounts
@@ -246,6 +247,22 @@ def test_a_rebuild_under_another_rule_is_what_the_rule_would_have_given() -> Non
         for each in (changed, other):
             bring(each, "04", {"a": "four", "b": "unknown"})
         assert (state(changed), history(changed), accounts(changed)) == (state(other), history(other), accounts(other))
+
+
+def test_a_restore_behind_a_rebuild_brings_its_events_back(lists: World) -> None:
+    strict = replace(lists, lakehouse=replace(lists.lakehouse, project=project(rules=[row_rule("known_name", "name = 'unknown'")])))
+    bring(lists, "01", {"a": "one"})
+    bring(lists, "03", {"a": "unknown"})
+    before, versions = lists.delta(SILVER).version(), history(lists)
+    rebuild(strict.lakehouse, SILVER, run_id="rebuild")
+    strict.run(DIMENSION)
+    assert history(lists) == [("a", "one", 1, None)]
+    restore(strict.lakehouse, SILVER, before, run_id="back")
+    lists.run(SILVER, DIMENSION)
+    assert history(lists) == versions
+    events = lists.delta(f"{SILVER}__changes").version()
+    lists.run(SILVER)
+    assert lists.delta(f"{SILVER}__changes").version() == events
 
 
 def test_partitions_of_a_state_are_not_recomputed_one_by_one() -> None:
