@@ -52,6 +52,11 @@ def opened_changes(lakehouse: Lakehouse, table: Table) -> Snapshot | None:
     return ensure_changes(lakehouse, table) if table.refresh is Refresh.SCD1 else None
 
 
+def rebuild_id(table_id: str) -> str:
+    """The application id under which a set says of which version of its table a rebuild made it: while that is the last, the rebuild was killed."""
+    return f"rebuild:{table_id}"
+
+
 def refuse_other_events(table: Table, changes: Snapshot) -> None:
     """Raise LakehouseError where new events cannot stand beside those that are there, as after a rebuild that was killed half-way."""
     if not same_columns(event_fields(table), changes.columns):

@@ -1,4 +1,4 @@
-"""The set of events after a replay or a restore: the table's commit decides, then the set follows, at the next run where a kill came between.
+"""The set of events after a replay, a restore or a killed rebuild: the table's commits decide and the set follows, at the latest with the next run.
 
 Not here: the replay (replay.py) and the restore (restore.py) themselves.
 """
@@ -16,7 +16,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, cursor_of
-from lakehouse_platform.medallion.events import ensure_changes, event_fields
+from lakehouse_platform.medallion.events import changes_name, ensure_changes, event_fields, rebuild_id
 from lakehouse_platform.medallion.history import Version, versions_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.silver_batch import SilverRun, open_batch
@@ -42,14 +42,23 @@ def append_replayed(run: SilverRun) -> None:
 
 
 def finish_events(lakehouse: Lakehouse, session: Session, table: Table, run_id: str) -> None:
-    """Bring the set of events to what a replay or a restore, the table's last commit, made of the table. Called before and after any other commit."""
+    """Bring the set of events to what a replay or a restore, the table's last commit, made of the table, or to what it was before a killed rebuild.
+
+    Called before and after any other commit.
+    """
     if table.refresh is not Refresh.SCD1:
         return
     last = next((version for version in versions_backwards(lakehouse, table.name) if version.record is not None), None)
-    if last is not None and last.record is not None and last.record.step in ("replay", "restore"):
+    if last is None or last.record is None:
+        return
+    if last.record.step in ("replay", "restore") or _is_half_rebuilt(lakehouse.snapshot(table.name), lakehouse.snapshot(changes_name(table.name))):
         # Where a version of bronze was cleaned up, what the table was made from cannot be told any more.
         with suppress(VersionGone):
             with_retries(lambda: _finish(lakehouse, session, table, run_id, last), lakehouse.settings.commit_tries)
+
+
+def _is_half_rebuilt(target: Snapshot | None, changes: Snapshot | None) -> bool:
+    return target is not None and changes is not None and changes.transaction_version(rebuild_id(target.table_id)) == target.version
 
 
 def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, last: Version) -> None:
@@ -62,7 +71,8 @@ def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, l
         # All of bronze is read next, or the table is rebuilt, and the set made anew.
         return
     done = f"restored:{target.table_id}"
-    if record.step == "restore" and changes.transaction_version(done) == last.version:
+    is_half_rebuilt = _is_half_rebuilt(target, changes)
+    if not is_half_rebuilt and changes.transaction_version(done) == last.version:
         return
     read = lakehouse.snapshot(table.inputs[0], cursor)
     change = InputChange("none", table.inputs[0], read, cursor, cursor)
@@ -71,7 +81,7 @@ def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, l
     session.table("turned_away", f"SELECT DISTINCT source_file, source_row FROM ({turned_away})")
     # By another contract the records may be other events, or none; the table is stale until it is rebuilt.
     is_of_present_code = record.code_version == table.code_version
-    if record.step == "replay":
+    if record.step == "replay" and not is_half_rebuilt:
         if is_of_present_code:
             _collect(run, record.batch_id)
             append_events(run, changes)
@@ -85,7 +95,7 @@ def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, l
     elif is_of_present_code:
         rebuild_events(lakehouse, session, table, run_id)
     if is_of_present_code:
-        commit(ensure_changes(lakehouse, table), transactions={done: last.version})
+        commit(ensure_changes(lakehouse, table), transactions={done: last.version, rebuild_id(target.table_id): -1})
 
 
 def _collect(run: SilverRun, replay: str | None) -> None:

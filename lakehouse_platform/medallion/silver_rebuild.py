@@ -19,7 +19,7 @@ from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, cursor_of
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.difference import DIFFERENCE, difference
-from lakehouse_platform.medallion.events import current_rows, event_fields, event_hash, opened_changes
+from lakehouse_platform.medallion.events import current_rows, event_fields, event_hash, opened_changes, rebuild_id
 from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes
@@ -189,7 +189,8 @@ def _replace_events(run: SilverRun, events: str) -> None:
             return
     added = session.write(events, changes.location, ())
     # By compare-and-swap on the set as it was before the table: an increment in between has brought it events that are not among these.
-    commit(changes, added=added, removed=changes.files, columns=fields, unbounded=unbounded_columns(run.table))
+    mark = {rebuild_id(run.target.table_id): run.target.version}
+    commit(changes, added=added, removed=changes.files, transactions=mark, columns=fields, unbounded=unbounded_columns(run.table))
 
 
 def _identity(table: Table, target: Snapshot, change: InputChange, lookups: tuple[InputChange, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse_platform.medallion import replayed_events, silver_changes, silver_rebuild
+from lakehouse_platform.medallion import planned, replayed_events, silver_changes, silver_rebuild
 from lakehouse_platform.medallion.rebuild import rebuild
 from lakehouse_platform.medallion.replay import replay
 from lakehouse_platform.medallion.restore import restore
@@ -104,6 +104,17 @@ def test_a_rebuild_that_an_increment_overtook_and_that_was_killed_loses_no_event
         patch.setattr(silver_rebuild, "_replace_events", overtaken)
         rebuild(under(shop, PROJECT).lakehouse, PRODUCTS, run_id="rebuild")
     assert events(shop) == ["one", "two"]
+
+
+def test_a_killed_rebuild_leaves_no_event_where_its_contract_is_put_back(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    loose = under(shop, PROJECT)
+    bring(loose, "products", "a", [change(1, "c", "one"), change(3, "u", "")])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(planned, "commit", killed)
+        rebuild(shop.lakehouse, PRODUCTS, run_id="rebuild")
+    assert events(shop) == ["one"]
+    bring(loose, "products", "b", [change(2, "u", "two")])
+    assert (titles(shop), events(shop)) == ({"p": ""}, ["", "one", "two"])
 
 
 def test_rows_that_were_replayed_under_another_contract_make_a_table_stale(shop: World) -> None:
