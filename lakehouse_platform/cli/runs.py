@@ -61,11 +61,13 @@ def materialize(
 
 def check(table: Annotated[str | None, typer.Argument(help="A table; all of them by default")] = None, output: FormatOption = Format.TABLE) -> None:
     """Load the project and judge the tables as they are committed: exit code 4 for mistakes in it, 3 when a check of severity error fails."""
+    from lakehouse_platform.medallion.verification import VALIDATION
     from lakehouse_platform.orchestration.checks import CODE_VERSION
 
     lakehouse = open_lakehouse()
     names = [table_name(lakehouse, table)] if table is not None else list(lakehouse.project.tables)
     rows: list[tuple[Any, ...]] = []
+    told: list[str] = []
     blocked: list[str] = []
     for name in names:
         known = lakehouse.project.tables.get(name)
@@ -73,10 +75,11 @@ def check(table: Annotated[str | None, typer.Argument(help="A table; all of them
             with working(f"Checking {name}"):
                 outcomes = list(_outcomes(lakehouse, known))
             rows += [(name, *_judged(outcome)) for outcome in outcomes]
+            told += [f"{name}: {text}" for outcome in outcomes if outcome.check.name == VALIDATION for text in _failed_conditions(outcome)]
             blocked += [str(outcome.metadata["why"]) for outcome in outcomes if "blocked_since" in outcome.metadata]
     sound = f"The project has no mistakes: {len(lakehouse.project.sources)} sources, {len(lakehouse.project.tables)} tables. None has data yet."
     show(("table", "check", "severity", "status", "failing_rows"), rows, output, empty=sound)
-    for why in blocked:
+    for why in (*told, *blocked):
         tell(why)
     for name in (row[0] for row in rows if row[1] == CODE_VERSION and row[3] != "passed"):
         tell(f"{name} holds rows that another contract or query made: `lakehouse rebuild {name} --dry-run` shows what the present one would change.")
@@ -186,6 +189,12 @@ def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
     if table.layer == "silver":
         yield gate_outcome(lakehouse, table)
     yield from committed_outcomes(lakehouse, table, None)
+
+
+def _failed_conditions(outcome: Outcome) -> list[str]:
+    """What of the contract a validation found broken, where one check judges many conditions."""
+    found = {name.removeprefix("failing_rows "): count for name, count in outcome.metadata.items() if name.startswith("failing_rows ")}
+    return [f"{outcome.check.name} finds {count:,} rows that break {condition}" for condition, count in found.items() if count]
 
 
 def _judged(outcome: Outcome) -> tuple[str, Severity, str, int | None]:

@@ -88,6 +88,13 @@ def test_a_changed_rule_is_told_rebuilt_and_taken_back_by_a_replay(shop: Shop) -
     assert (shop.sums(), shop.stale()) == (first, [])
 
 
+def test_what_breaks_the_contract_in_the_committed_table_is_named(shop: Shop) -> None:
+    text = shop.contract.read_text()
+    shop.contract.write_text(text.replace("minLength: 1", "minLength: 50", 1))
+    assert "silver/order_lines: pandera finds 4 rows that break invoice_no" in shop.run("check", "silver/order_lines", code=ExitCode.CHECKS)
+    shop.contract.write_text(text)
+
+
 def test_gold_without_a_source_is_rebuilt_too(shop: Shop) -> None:
     shop.run("materialize", "gold/dim_date")
     rows = {row["what"]: (row["before"], row["after"]) for row in shop.rows("rebuild", "gold/dim_date")}
