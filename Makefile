@@ -24,7 +24,7 @@ demo: $(STAMP) ## Raw files to gold: four data products in one command
 	$(BIN)/lakehouse demo $(if $(DATA),--data $(DATA))
 
 test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(TESTS)
 
 operations: $(STAMP) ## A hundred random sequences of ingest, replay, rebuild, restore, rulings, crashes: some minutes
 	LAKEHOUSE_TEST_SEQUENCES=100 $(BIN)/python -m pytest lakehouse_platform_tests/properties/test_operations.py
