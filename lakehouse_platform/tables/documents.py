@@ -5,6 +5,7 @@ Not here: contracts and queries.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from lakehouse_platform.tables.python_files import read_declared
 
 TABLE_TYPE, SOURCE_TYPE = "lakehouse_platform.Table", "lakehouse_platform.Source"
 _TABLE_FILES = ("contract.yaml", "transform.sql")
+# What Dagster lets a defs.yaml say: of any other key, a run would tell as a traceback only.
+KEYS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
 _MODELS: dict[str, type[TableAttributes] | type[SourceAttributes]] = {TABLE_TYPE: TableAttributes, SOURCE_TYPE: SourceAttributes}
 
 
@@ -126,7 +129,9 @@ def _no_yaml(path: Path, error: yaml.MarkedYAMLError) -> Problem:
 
 def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Document | None:
     entries = {key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
-    kind = entries["type"][1].value if "type" in entries else None
+    if _kind(entries) in (None, *_MODELS):
+        problems += _unknown_keys(path, entries)
+    kind = _kind(entries)
     if kind not in _MODELS:
         if any((path.parent / name).exists() for name in _TABLE_FILES):
             line = entries["type"][0].start_mark.line + 1 if "type" in entries else 1
@@ -149,6 +154,22 @@ def _document(path: Path, node: yaml.MappingNode, problems: list[Problem]) -> Do
         name, kept = _without_mistakes(kind, values, error)
         return Document(path, line, name or _name_of_folder(path), kept, is_whole=False)
     return Document(path, line, attributes.table, attributes)
+
+
+def _kind(entries: Mapping[str, tuple[yaml.ScalarNode, yaml.Node]]) -> str | None:
+    return str(entries["type"][1].value) if "type" in entries else None
+
+
+def _unknown_keys(path: Path, entries: dict[str, tuple[yaml.ScalarNode, yaml.Node]]) -> list[Problem]:
+    """Keys that no defs.yaml has; what stands below a misspelled one is then found under its right name, so that its own mistakes are told too."""
+    problems = []
+    for name in [name for name in entries if name not in KEYS]:
+        nearest = next((known for known in difflib.get_close_matches(name, KEYS, n=1) if known not in entries), None)
+        mend = f"write {nearest}" if nearest else f"remove it, or write it under attributes; known here are {', '.join(KEYS)}"
+        problems.append(Problem(path, entries[name][0].start_mark.line + 1, f"a defs.yaml has no {name}", mend))
+        if nearest is not None:
+            entries[nearest] = entries.pop(name)
+    return problems
 
 
 def _plain(node: yaml.Node) -> Any:

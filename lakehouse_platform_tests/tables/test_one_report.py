@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dagster.components.core.defs_module import ComponentFileModel
 
 from lakehouse_platform.problems import Problem, ProjectError
+from lakehouse_platform.tables.documents import KEYS
 from lakehouse_platform.tables.project import load_project
 from lakehouse_platform_tests.properties.projects import Folder, column, row_rule, source, table
 
@@ -162,3 +164,20 @@ def test_a_file_of_another_shape(tmp_path: Path, name: str, content: bytes, line
     assert (name, line, True) in found, raised.value
     assert ("INTEGRE" in str(raised.value)) is (name != "contract.yaml")
     assert "there is no table" not in str(raised.value)
+
+
+def test_a_key_that_no_defs_yaml_has_is_told_before_a_run_would_break_on_it(tmp_path: Path) -> None:
+    extra = silver("extra")
+    extra = Folder(extra.name, {**extra.files, "defs.yaml": extra.files["defs.yaml"] + "foo: bar\n"})
+    misspelled = changed(silver("misspelled"), "defs.yaml", "attributes:", "atributes:")
+    found = [(problem.path.parent.name, problem.line, problem.message, problem.mend) for problem in report(tmp_path, ORDERS, extra, misspelled)]
+    assert found == [
+        (extra.name, line_of(extra, "defs.yaml", "foo"), "a defs.yaml has no foo", f"remove it, or write it under attributes; {known()}"),
+        (misspelled.name, line_of(misspelled, "defs.yaml", "atributes"), "a defs.yaml has no atributes", "write attributes"),
+    ]
+
+
+def known() -> str:
+    """The keys that Dagster's own model of the file has, as the mend lists them."""
+    assert set(KEYS) == set(ComponentFileModel.model_fields)
+    return f"known here are {', '.join(KEYS)}"
