@@ -40,15 +40,16 @@ def history(table: TableArgument, output: FormatOption = Format.TABLE) -> None:
     for entry in versions_since(lakehouse, table_name(lakehouse, table)):
         when, record = datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC), entry.record
         if record is None:
-            rows.append((entry.version, when, entry.operation, None, None, None, None))
+            rows.append((entry.version, when, entry.operation, None, None, None, None, None))
         else:
-            rows.append((entry.version, when, record.step, record.run_id, record.rows, len(record.partitions), record.rebuilt))
+            ruling = record.ruling.state if record.ruling is not None else None
+            rows.append((entry.version, when, record.step, record.run_id, record.rows, len(record.partitions), record.rebuilt, ruling))
     show(
-        ("version", "committed", "step", "run_id", "rows", "partitions", "rebuilt_because"),
+        ("version", "committed", "step", "run_id", "rows", "partitions", "rebuilt_because", "blocked_batch"),
         rows,
         output,
-        only_filled=("rebuilt_because",),
-        empty=f"{table} has not been made yet.",
+        only_filled=("rebuilt_because", "blocked_batch"),
+        empty=f"{table} has not been made yet below {lakehouse.settings.tables_root}.",
     )
 
 

@@ -66,7 +66,8 @@ def replay(
         rows.append((name, notes["replayed"], *list(result.record.accounts.ends.values())[1:], notes.get("records_gone")))
     columns = ("table", "replayed", "accepted", "duplicates", "rejected", "late", "filtered", "records_gone")
     why = result.passed_over if result is not None and result.passed_over else "no row was replayed"
-    show(columns, rows, output, only_filled=("records_gone",), empty=f"{name}: {why}.")
+    show(columns, rows, output, only_filled=("records_gone",), empty=f"{name}: {why}." if run.success else "")
+    tell_unmet([run])
     fail_with([run])
 
 
@@ -83,6 +84,10 @@ def restore(
     name = table_name(lakehouse, table)
     if name in lakehouse.project.sources:
         raise typer.BadParameter(f"{name} only grows: its records are what files held, and taking them back would lose them")
+    from lakehouse_platform.medallion.restore import why_not
+
+    if why := why_not(name, lakehouse.snapshot(name), version):
+        raise typer.BadParameter(why, param_hint="--version")
     with open_runs() as runner:
         run = runner.restore(name, version)
     result = run.results.get(name)
@@ -90,7 +95,8 @@ def restore(
     rows = (
         [] if result is None or record is None else [(name, record.restored_version, result.version, record.rows, len(record.partitions), run.run_id)]
     )
-    show(("table", "restored_version", "version", "rows", "partitions", "run_id"), rows, output)
+    show(("table", "restored_version", "version", "rows", "partitions", "run_id"), rows, output, empty="")
+    tell_unmet([run])
     fail_with([run])
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from lakehouse_platform.cli.opening import open_lakehouse, table_name
-from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
-from lakehouse_platform.cli.runs import changes, fail_with, open_runs, versions
+from lakehouse_platform.cli.output import Format, FormatOption, tell, working
+from lakehouse_platform.cli.runs import changes, fail_with, open_runs, show_changes, tell_unmet, versions
 
 
 def ingest(
@@ -40,7 +40,8 @@ def ingest(
     with open_runs() as runner:
         before = versions(lakehouse)
         runs = [runner.increment(source)]
-    show(("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"), changes(lakehouse, before), output)
+    show_changes(changes(lakehouse, before), runs, output)
+    tell_unmet(runs)
     fail_with(runs)
 
 

@@ -51,7 +51,7 @@ def show(
     only_json: Collection[str] = (),
     only_filled: Collection[str] = (),
 ) -> None:
-    """Print rows, or for people what `empty` says of none. JSON is one array of objects with exact decimals.
+    """Print rows, or for people what `empty` says of none (nothing where it is empty itself). JSON is one array of objects with exact decimals.
 
     People see no columns of `only_json`, and those of `only_filled` where one has a value. What is wider than the screen goes below each other.
     """
@@ -59,7 +59,8 @@ def show(
         sys.stdout.write(as_json([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
         return
     if not rows:
-        show_lines("", empty)
+        if empty:
+            show_lines("", empty)
         return
     places = [
         place
@@ -156,7 +157,9 @@ def _console() -> Console:
 def _as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> Table:
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(columns):
-        is_number = all(isinstance(row[position], int | float | Decimal | None) and not isinstance(row[position], bool) for row in rows)
+        # An empty cell is a value that has nothing to say: numbers beside it are still numbers.
+        is_number = all(row[position] == "" or isinstance(row[position], int | float | Decimal | None) for row in rows)
+        is_number = is_number and not any(isinstance(row[position], bool) for row in rows)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))

@@ -80,7 +80,7 @@ def _no_table(lakehouse: Lakehouse, name: str) -> str:
     known = [*lakehouse.project.sources, *lakehouse.project.tables]
     layer, _, entity = name.partition("/")
     if name in known:
-        return f"{layer}.{entity} has not been made yet: `lakehouse materialize {name}` makes it"
+        return f"{layer}.{entity} has not been made yet below {lakehouse.settings.tables_root}: `lakehouse materialize {name}` makes it"
     same = [each for each in known if each.split("/")[1] == entity]
     near = same or difflib.get_close_matches(name, known, n=1, cutoff=0.8 if layer else 0.7)
     typed = f"{layer}.{entity}" if layer else entity

@@ -8,7 +8,7 @@ import typer
 
 from lakehouse_platform.cli.opening import open_lakehouse, silver_tables
 from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
-from lakehouse_platform.cli.runs import changes, fail_with, open_runs, versions
+from lakehouse_platform.cli.runs import changes, fail_with, open_runs, show_changes, tell_unmet, versions
 
 if TYPE_CHECKING:
     from lakehouse_platform.medallion.decisions import Decision
@@ -62,15 +62,10 @@ def _settle(batch: str, state: Literal["released", "rejected"], reason: str, out
             # What came to the table's source after the batch has waited for this.
             runs.append(runner.increment(decision.input))
     rows = changes(lakehouse, before)
-    show(
-        ("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"),
-        rows,
-        output,
-        only_filled=("rebuilt_because",),
-        empty=f"Batch {decision.batch_id[:12]} was {state} before; nothing is new.",
-    )
+    show_changes(rows, runs, output, empty=f"Batch {decision.batch_id[:12]} was {state} before; nothing is new.")
     if runs[0].success and rows:
         tell(f"Batch {decision.batch_id[:12]} of {decision.table_name} is {state}.")
+    tell_unmet(runs)
     fail_with(runs)
 
 

@@ -48,13 +48,7 @@ def materialize(
         before = versions(lakehouse)
         by_name = selection != EVERYTHING
         runs = recompute(runner, lakehouse, names, named) if named.is_some else increments(runner, lakehouse, names, by_name=by_name)
-    show(
-        ("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because"),
-        changes(lakehouse, before),
-        output,
-        only_filled=("rebuilt_because",),
-        empty="Nothing is new.",
-    )
+    show_changes(changes(lakehouse, before), runs, output)
     tell_unmet(runs)
     fail_with(runs)
 
@@ -77,7 +71,8 @@ def check(table: Annotated[str | None, typer.Argument(help="A table; all of them
             rows += [(name, *_judged(outcome)) for outcome in outcomes]
             told += [f"{name}: {text}" for outcome in outcomes if outcome.check.name == VALIDATION for text in _failed_conditions(outcome)]
             blocked += [str(outcome.metadata["why"]) for outcome in outcomes if "blocked_since" in outcome.metadata]
-    sound = f"The project has no mistakes: {len(lakehouse.project.sources)} sources, {len(lakehouse.project.tables)} tables. None has data yet."
+    sound = f"The project has no mistakes: {len(lakehouse.project.sources)} sources, {len(lakehouse.project.tables)} tables."
+    sound += f" None has data yet below {lakehouse.settings.tables_root}."
     show(("table", "check", "severity", "status", "failing_rows"), rows, output, empty=sound)
     for why in (*told, *blocked):
         tell(why)
@@ -135,21 +130,37 @@ def changes(lakehouse: Lakehouse, before: dict[str, int]) -> list[tuple[Any, ...
     ]
 
 
+def show_changes(rows: Sequence[tuple[Any, ...]], runs: Sequence[Run], output: Format, *, empty: str = "Nothing is new.") -> None:
+    """Print what `changes` found. That nothing is new is only true where the runs succeeded: of none that failed people read the error alone."""
+    columns = ("table", "step", "version", "rows", "partitions", "run_id", "rebuilt_because")
+    show(columns, rows, output, only_filled=("rebuilt_because",), empty=empty if all(run.success for run in runs) else "")
+
+
 def tell_unmet(runs: Sequence[Run]) -> None:
     """Name the checks of the tables touched that did not pass."""
+    from lakehouse_platform.orchestration.runs import BLOCKED
+
     unmet = {(each.table, each.check): each for run in runs for each in run.unmet}
     if unmet:
         tell("Checks that did not pass (`lakehouse check TABLE` shows all, `lakehouse quarantine show TABLE` the rows turned away):")
     for each in unmet.values():
         counted = f": {each.failing_rows:,}" if each.failing_rows is not None else ""
+        if each.status == BLOCKED:
+            counted = ": `lakehouse quarantine blocked` shows why, and the batch to release or reject"
         tell(f"  {each.table} {each.check} {each.status}{counted}")
 
 
 def fail_with(runs: Sequence[Run]) -> None:
     """End with the errors of the runs that failed, if any did."""
+    from lakehouse_platform.orchestration.names import table_of
+
     for run in runs:
         for step, message in run.failures.items():
-            tell(f"{step} failed: {message}")
+            table = table_of(step)
+            text = message if message.startswith(table) else f"{table}: {message}"
+            for part in ("Look at them:", "Mend:"):
+                text = text.replace(f" {part}", f"\n  {part}")
+            tell(f"Failed: {text}")
     if not all(run.success for run in runs):
         raise typer.Exit(ExitCode.FAILED)
 

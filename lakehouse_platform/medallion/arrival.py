@@ -28,7 +28,7 @@ class Arrival:
 
 
 def put(lakehouse: Lakehouse, source_name: str, path: Path, *, name: str | None = None, values: Mapping[str, str] | None = None) -> Arrival:
-    """Land a file under its own name, or another. Nothing is done where its content lies there or was taken already, or where it holds no record.
+    """Land a file under its own name, or another. Nothing is done where its content was landed before or taken already, or where it holds no record.
 
     Raises NoName where its name cannot be told, LakehouseError where its name is taken by other content, FileRefused where it is broken.
     """
@@ -37,7 +37,7 @@ def put(lakehouse: Lakehouse, source_name: str, path: Path, *, name: str | None 
     target = lakehouse.settings.landing / found
     try:
         if target.exists() and target.samefile(path):
-            return Arrival(found, "lies there")
+            return Arrival(found, "was landed before")
         target.parent.mkdir(parents=True, exist_ok=True)
         # A name that starts with a dot is left alone by all that look for landed files; its ending says how it is packed.
         aside = target.with_name(f".{uuid4().hex}{target.suffix}")
@@ -77,7 +77,7 @@ def _copy(path: Path, aside: Path, settle_seconds: float) -> None:
 def _there(file: LandedFile, target: Path) -> str:
     if _digest(file) != _digest(LandedFile(target, file.source_file, file.path_values, file.is_named)):
         raise _taken(file)
-    return "lies there"
+    return "was landed before"
 
 
 def _digest(file: LandedFile) -> str:

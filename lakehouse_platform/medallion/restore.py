@@ -40,12 +40,22 @@ def restore(lakehouse: Lakehouse, table_name: str, version: int, *, run_id: str)
     return result
 
 
+def why_not(table: str, now: Snapshot | None, version: int) -> str | None:
+    """Why a table, as it stands now, cannot go back to a version: it never had it, or is at it. None where it can."""
+    if now is None:
+        return f"{table} does not exist yet, so it has no version {version}"
+    if now.version == 0:
+        return f"{table} is at version 0, its first: there is none to go back to"
+    if not 0 <= version < now.version:
+        return f"{table} is at version {now.version}; restore one from 0 to {now.version - 1} (`lakehouse history {table}`)"
+    return None
+
+
 def _attempt(lakehouse: Lakehouse, session: Session, table: Table, version: int, run_id: str) -> StepResult:
     now = lakehouse.snapshot(table.name)
-    if now is None:
-        raise LakehouseError(f"{table.name} does not exist yet, so it has no version {version}")
-    if not 0 <= version < now.version:
-        raise LakehouseError(f"{table.name} is at version {now.version}; restore one from 0 to {now.version - 1} (`lakehouse history {table.name}`)")
+    if why := why_not(table.name, now, version):
+        raise LakehouseError(why)
+    assert now is not None
     then = lakehouse.snapshot(table.name, version)
     assert then is not None
     known = [each.record for each in versions_since(lakehouse, table.name) if each.version <= version and each.record is not None]

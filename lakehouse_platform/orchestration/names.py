@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dagster as dg
 
 DAILY_JOB = "daily"
@@ -25,6 +27,12 @@ def pool(table: str) -> str:
 def step_name(table: str) -> str:
     """The table's step in an increment."""
     return table.replace("/", "__")
+
+
+def table_of(step: str) -> str:
+    """The table of a step's key, whether it refreshes it, judges it or fails for it (ops.py)."""
+    name = re.sub(r"__(?:refused|blocked|checks)$", "", step)
+    return name.replace("__", "/", 1)
 
 
 def increment_job_name(source: str) -> str:

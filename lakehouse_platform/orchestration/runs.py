@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -25,10 +26,12 @@ from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.project import Project
 
+BLOCKED = "blocked"
+
 
 @dataclass(frozen=True)
 class Unmet:
-    """A check that did not pass in a run: `rejected rows` (which are in quarantine, not in the table), `failed` or `warned`.
+    """A check that did not pass in a run: `rejected rows` (which are in quarantine, not in the table), `blocked` (a batch waits), `failed`, `warned`.
 
     `failing_rows` is None where the table as a whole was judged.
     """
@@ -151,6 +154,9 @@ class Runner:
                 is_counted = "batch_id" in evaluation.metadata
                 is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
                 status = "warned" if not is_error else "rejected rows" if is_counted else "failed"
+                if "blocked_since" in evaluation.metadata:
+                    # Its failing rows are held, and so is all that is fine in the batch: a count would say that the rest came in.
+                    status, rows = BLOCKED, None
                 yield Unmet("/".join(evaluation.asset_key.path), evaluation.check_name, status, rows)
 
 
@@ -195,4 +201,5 @@ def _error_text(event: dg.DagsterEvent) -> str:
     if error is None:
         return "failed"
     origin = error.cause or error
-    return origin.message.strip()
+    # Our own errors are texts for people; the class of any other is the first thing that is asked of it.
+    return re.sub(r"^lakehouse_platform\.[\w.]+: ", "", origin.message.strip())

@@ -46,6 +46,7 @@ def test_a_file_is_taken_in_once_and_followed_to_silver(run: Callable[..., Resul
     again = run(file.rename(tmp_path / "two.csv"), "--to", "bronze/readings", "--value", "sensor=s1", "--format", "json")
     assert (again.exit_code, json.loads(again.stdout)) == (ExitCode.OK, [])
     assert "was taken already" in again.stderr
+    assert "Nothing is new." in run(tmp_path / "two.csv", "--to", "bronze/readings", "--value", "sensor=s1").stdout
     other = run(_written(tmp_path / "one.csv", "n\n9\n"), "--to", "bronze/readings", "--value", "sensor=s1")
     assert isinstance(other.exception, LakehouseError)  # main() ends with 1 for it
     assert "another content has that name" in str(other.exception)

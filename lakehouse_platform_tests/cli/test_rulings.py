@@ -90,6 +90,29 @@ def test_a_batch_is_settled_and_carried_on(tmp_path: Path, command: str, state: 
     assert (known["state"], known["reason"], known["blocked_since"]) == (state, "seen", batch["blocked_since"])
 
 
+def test_a_block_and_how_it_was_settled_are_told_in_words(tmp_path: Path) -> None:
+    run = blocked_shop(tmp_path)
+    (batch,) = shown(run, "quarantine", "blocked")
+    assert run("materialize", SILVER).exit_code == ExitCode.FAILED
+    blocked = run("materialize", SILVER)
+    assert (blocked.exit_code, blocked.stdout) == (ExitCode.FAILED, "")
+    assert f"{SILVER} gate blocked: `lakehouse quarantine blocked`" in blocked.stderr
+    assert f"\nFailed: {SILVER}: batch" in blocked.stderr
+    assert "\n  Mend: correct" in blocked.stderr
+    assert "LakehouseError" not in blocked.stderr
+    assert "rejected rows" not in blocked.stderr
+
+    released = run("quarantine", "release", batch["batch"], "--reason", "seen")
+    assert released.exit_code == ExitCode.OK, released.output
+    assert f"{SILVER} amount_not_negative rejected rows: 4" in released.stderr
+    again = run("quarantine", "release", batch["batch"], "--reason", "seen")
+    assert "was released before; nothing is new" in again.stdout
+    turned = run("quarantine", "reject", batch["batch"], "--reason", "no")
+    assert (turned.exit_code, turned.stdout) == (ExitCode.FAILED, "")
+    assert "before; nothing is new" not in turned.stderr
+    assert [row["blocked_batch"] for row in shown(run, "history", SILVER)].count("released") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

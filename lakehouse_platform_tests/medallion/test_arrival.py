@@ -96,8 +96,8 @@ def test_a_file_lands_at_rest_and_is_taken_whole(csv: Landing, given: Callable[[
 
 def test_content_that_is_there_or_was_taken_does_not_land_again(csv: Landing, given: Callable[[str, bytes], Path]) -> None:
     landed = csv.put("in/a.csv", b"x\n1\n")
-    assert put(csv.lakehouse, NAME, landed).what == "lies there"
-    assert put(csv.lakehouse, NAME, given("a.csv", b"x\n1\n")).what == "lies there"
+    assert put(csv.lakehouse, NAME, landed).what == "was landed before"
+    assert put(csv.lakehouse, NAME, given("a.csv", b"x\n1\n")).what == "was landed before"
     csv.ingest()
     landed.unlink()
     for name in ("a.csv", "b.csv"):
