@@ -23,7 +23,8 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder to make; it may
 
     for path in new_project(folder):
         tell(f"  {_shown(path)}")
-    tell(f"Next: cd {folder}, and the first five commands of its README.md.")
+    going = "" if folder.absolute() == Path.cwd() else f"cd {folder}, and "
+    tell(f"Next: {going}the first five commands of its README.md.")
 
 
 @tables.command("new")

@@ -119,6 +119,10 @@ def _type(profile: Profile) -> tuple[ColumnType, list[str]]:
         notes.append(
             f"about {rejected:,} values are no {proposed.name.upper()} and would be rejected, such as {', '.join(map(repr, profile.others))}"
         )
+    if profile.near is not None:
+        such = ", ".join(map(repr, profile.others))
+        taking = round(profile.near_share * profile.filled)
+        notes.append(f"{taking:,} of {profile.filled:,} values are a {profile.near.name.upper()}, too few to be its type; others are such as {such}")
     if profile.as_well:
         notes.append(f"{profile.formats[0]} fits the sample, and so does {', '.join(profile.as_well)}: say which it is")
     if profile.lowest and proposed not in (STRING, BOOLEAN):

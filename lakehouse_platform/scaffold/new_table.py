@@ -33,10 +33,10 @@ class Proposal:
 def propose(lakehouse: Lakehouse, table: str, origin: str) -> list[Proposal]:
     """What to write for a table from a file or from another table. Raises LakehouseError where it cannot be, with the mend."""
     _refuse_existing(lakehouse, table)
-    named = origin.replace(".", "/", 1)
+    named = _table_named(origin)
     match table.split("/"):
         case ["gold", _]:
-            return [_gold(lakehouse, table, named)]
+            return [_gold(lakehouse, table, origin)]
         case ["silver", _] if named in lakehouse.project.sources:
             with lakehouse.session() as session:
                 return [_silver(session, lakehouse, table, sample_source(lakehouse, session, named))]
@@ -49,8 +49,13 @@ def propose(lakehouse: Lakehouse, table: str, origin: str) -> list[Proposal]:
             raise LakehouseError(f"{origin} is no file. Mend: give the path of a file such as those that will land")
 
 
+def _table_named(origin: str) -> str:
+    """The table that is meant where a name is given, and not a file."""
+    return origin.replace(".", "/", 1)
+
+
 def _gold(lakehouse: Lakehouse, table: str, origin: str) -> Proposal:
-    source = lakehouse.project.tables.get(origin)
+    source = lakehouse.project.tables.get(_table_named(origin))
     if source is None:
         there = ", ".join(lakehouse.project.tables) or "none yet"
         raise LakehouseError(f"{origin} is no silver or gold table here ({there}). Mend: make the silver table first, and name it with --from")
@@ -125,6 +130,8 @@ def _silver(session: Session, lakehouse: Lakehouse, table: str, sample: Sample) 
     reading = [f"Fields of {sample.source.name} as columns; contract.yaml types them"]
     if sample.unreachable:
         reading.append(f"Left out, since bronze has columns of that name: {', '.join(sample.unreachable)}")
+    if sample.repeated:
+        reading.append(f"In the header more than once, of which the first counts: {', '.join(sample.repeated)}")
     texts = {
         "defs.yaml": _silver_defs(table, sample, columns, measured),
         "contract.yaml": documents.contract(table, entries, remarks),

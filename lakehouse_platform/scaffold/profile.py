@@ -18,6 +18,8 @@ from lakehouse_platform.scaffold.sample import ROWS
 
 # A type that most values become is the field's; the rest are the mistakes that quarantine is for.
 MOST = 0.9
+# A type that so many become is worth a remark: it may be meant.
+_NEARLY = 0.7
 # Distinct values that are looked at of one field.
 _VALUES = 20_000
 _EXACT = decimal(38, 18)
@@ -35,7 +37,8 @@ class Profile:
 
     `values` are the most frequent ones with their counts, `distinct` is how many there are. `lowest` and `highest` are of the type, `digits` and
     `scale` of its numbers before and behind the point. `padded`: some have blanks around. `is_lowered`: booleans in capitals. `is_floated`: whole
-    numbers, each written with `.0`. `as_well`: formats that take as many values.
+    numbers, each written with `.0`. `as_well`: formats that take as many values. `near`: the type of a text that `near_share` of its values become,
+    too few for it to be the type; `others` do not.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Profile:
     is_lowered: bool = False
     is_floated: bool = False
     as_well: tuple[str, ...] = ()
+    near: ColumnType | None = None
+    near_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,14 +96,22 @@ def _typed(session: Session, profile: Profile, seen: int) -> Profile:
     lowered = {value.lower() for value in profile.values}
     if lowered <= {"true", "false"} and not set(profile.values) <= {"true", "false"}:
         return replace(profile, type=BOOLEAN, is_lowered=True)
-    reading = _plain_reading(session, seen)
-    if reading is not None:
-        return _measured(session, profile, reading, seen)
-    return _by_format(session, profile, seen) if _looks_like_time(session, seen) else profile
+    plain = _plain_reading(session, seen)
+    if plain.matching >= MOST * seen:
+        return _measured(session, profile, plain, seen)
+    by_format = _format_readings(session) if _looks_like_time(session, seen) else []
+    best = max([plain, *by_format], key=lambda reading: reading.matching)
+    if best.matching < _NEARLY * seen:
+        return profile
+    measured = _measured(session, profile, best, seen)
+    if best.matching < MOST * seen:
+        return replace(profile, others=measured.others, near=best.type, near_share=measured.share)
+    equal = [reading.formats[0] for reading in by_format if (reading.matching, reading.type) == (best.matching, best.type) and reading != best]
+    return replace(measured, as_well=tuple(equal))
 
 
-def _plain_reading(session: Session, seen: int) -> _Reading | None:
-    """The narrowest type that takes most values in the platform's own form of text."""
+def _plain_reading(session: Session, seen: int) -> _Reading:
+    """The narrowest type that takes most values in the platform's own form of text; where none does, the one that takes more than others."""
     padded, fraction, exponent = session.row(
         f"SELECT bool_or(regexp_matches(v, '^[+-]?0[0-9]')), max(length(regexp_extract(v, {_FRACTION}, 1))), "
         "bool_or(regexp_full_match(v, '[+-]?[0-9.]+[eE][+-]?[0-9]+')) FROM sample_values"
@@ -109,25 +122,22 @@ def _plain_reading(session: Session, seen: int) -> _Reading | None:
     # The form of a date takes a timestamp too, and would cut its time.
     kinds = [BOOLEAN, *numbers, TIMESTAMP, DATE]
     counts = _matching(session, [Column("v", kind) for kind in kinds])
-    return next((_Reading(kind, (), count) for kind, count in zip(kinds, counts, strict=True) if count >= MOST * seen), None)
+    readings = [_Reading(kind, (), count) for kind, count in zip(kinds, counts, strict=True)]
+    return next((reading for reading in readings if reading.matching >= MOST * seen), max(readings, key=lambda reading: reading.matching))
 
 
-def _by_format(session: Session, profile: Profile, seen: int) -> Profile:
-    """The profile by the pattern of a date or a timestamp that takes most values; others that take as many are told."""
+def _format_readings(session: Session) -> list[_Reading]:
+    """How many values each pattern of a date or a timestamp takes."""
     readings: list[_Reading] = []
     for kind, patterns in _FORMATS.items():
         counts = _matching(session, [Column("v", kind, formats=(pattern,)) for pattern in patterns])
         readings += [_Reading(kind, (pattern,), count) for pattern, count in zip(patterns, counts, strict=True)]
-    best = max(readings, key=lambda reading: reading.matching)
-    if best.matching < MOST * seen:
-        return profile
-    equal = [reading.formats[0] for reading in readings if (reading.matching, reading.type) == (best.matching, best.type) and reading != best]
-    return replace(_measured(session, profile, best, seen), as_well=tuple(equal))
+    return readings
 
 
 def _looks_like_time(session: Session, seen: int) -> bool:
     (matching,) = session.row(f"SELECT coalesce(sum(n) FILTER (WHERE regexp_matches(v, {literal(_LIKE_A_TIME)})), 0) FROM sample_values")
-    return bool(matching >= MOST * seen)
+    return bool(matching >= _NEARLY * seen)
 
 
 def _matching(session: Session, columns: Sequence[Column]) -> list[int]:

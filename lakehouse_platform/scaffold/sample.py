@@ -30,6 +30,7 @@ from lakehouse_platform.problems import LakehouseError
 RECORDS = 200_000
 ROWS = "sample_rows"
 _ENVELOPE = {"op", "ts_ms", "after"}
+_OTHER_SEPARATORS = {"semicolon": ";", "tab": "\t"}
 _FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 
 
@@ -37,7 +38,8 @@ _FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
 class Sample:
     """Decoded records under the name `ROWS`: `fields` are text columns there, `broken` the records that could not be decoded.
 
-    `origin` says where they come from; `unreachable` are fields that a query cannot name, since bronze has a column of that name.
+    `origin` says where they come from; `unreachable` are fields that a query cannot name, since bronze has a column of that name,
+    `repeated` those that a header names more than once.
     """
 
     source: Source
@@ -46,6 +48,7 @@ class Sample:
     records: int
     broken: int
     unreachable: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
 
 
 def file_attributes(path: Path, table: str) -> dict[str, Any]:
@@ -115,7 +118,8 @@ def _keep(session: Session, source: Source, files: Sequence[LandedFile]) -> None
 
 def _decoded(session: Session, source: Source, origin: str) -> Sample:
     (landed,) = session.row("SELECT count(*) FROM sample_records")
-    found = _fields(session, source) if landed else []
+    headers = _headers(session, origin) if landed and source.attributes.files.format == "csv" else []
+    found = _fields(session, source, headers) if landed else []
     taken = {field.name for field in FILE_COLUMNS}
     fields = tuple(field for field in found if field not in taken)
     if not fields:
@@ -128,15 +132,39 @@ def _decoded(session: Session, source: Source, origin: str) -> Sample:
     records, broken = session.row("SELECT count(*), count(_decode_failure) FROM sample_decoded")
     if records == broken:
         raise LakehouseError(f"{origin}: none of its {records} records could be read. Mend: give a sample with records in it")
-    return Sample(source, origin, fields, records, broken, tuple(field for field in found if field in taken))
+    repeated = tuple(name for name in fields if any(header.count(name) > 1 for header in headers))
+    return Sample(source, origin, fields, records, broken, tuple(field for field in found if field in taken), repeated)
 
 
-def _fields(session: Session, source: Source) -> list[str]:
+def _headers(session: Session, origin: str) -> list[list[str]]:
+    """The names in each header. Raises LakehouseError for what is no header of names with commas between them."""
+    found = session.rows("SELECT source_header FROM sample_records GROUP BY 1 ORDER BY min(source_row)")
+    headers = [_names(header, origin) for (header,) in found if header]
+    for names in headers:
+        other = next((name for name, character in _OTHER_SEPARATORS.items() if len(names) == 1 and character in names[0]), None)
+        if other is not None:
+            what = f"its header is one name, {names[0][:80]!r}; only a comma separates fields, a {other} does not"
+            raise LakehouseError(f"{origin}: {what}. Mend: save it with commas; a field that holds one stands in quotes")
+    return headers
+
+
+def _names(header: str, origin: str) -> list[str]:
+    try:
+        return next(csv.reader([header]), [])
+    except csv.Error as error:
+        mend = (
+            "save the file with lines that end in LF or CRLF, not in CR alone"
+            if "\r" in header
+            else f"begin the file with a header record, whose names have at most {csv.field_size_limit():,} characters"
+        )
+        raise LakehouseError(f"{origin}: its header, {header[:80]!r}, is no list of names. Mend: {mend}") from error
+
+
+def _fields(session: Session, source: Source, headers: Sequence[Sequence[str]]) -> list[str]:
     if source.attributes.has_events:
         names = _keys(session, "/after") or _keys(session, "/before")
     elif source.attributes.files.format == "csv":
-        headers = [header for (header,) in session.rows("SELECT source_header FROM sample_records GROUP BY 1 ORDER BY min(source_row)") if header]
-        names = [name for header in headers for name in next(csv.reader([header]), [])]
+        names = [name for header in headers for name in header]
     else:
         names = _keys(session)
     return list(dict.fromkeys([*source.path_columns, *(name for name in names if name)]))

@@ -92,6 +92,7 @@ def test_what_is_there_is_never_written_over(own: Path, monkeypatch: pytest.Monk
         (("init", "clinic"), "holds README.md"),
         (("--project", "clinic", "table", "new", "silver/orders", "--from", "orders.csv"), "silver/orders is there already"),
         (("--project", "clinic", "table", "new", "gold/weekly", "--from", "silver/nothing"), "no silver or gold table"),
+        (("--project", "clinic", "table", "new", "gold/weekly", "--from", "../csv/orders.csv"), "../csv/orders.csv is no silver or gold table"),
         (("--project", "clinic", "table", "new", "silver/other", "--from", "nothing.csv"), "neither a file nor a source"),
         (("--project", "clinic", "table", "new", "bronze/other", "--from", "visits.xlsx"), "is no file"),
     ):
@@ -100,6 +101,16 @@ def test_what_is_there_is_never_written_over(own: Path, monkeypatch: pytest.Monk
     assert "lakehouse init DIR" in run("table", "new", "silver/other", "--from", "orders.csv", expect=ExitCode.USAGE).stderr
     run("--project", "clinic", "table", "new", "silver/Other", "--from", "orders.csv", expect=ExitCode.USAGE)
     assert {path: path.read_bytes() for path in (own / "clinic").rglob("*") if path.is_file()} == before
+
+
+def test_a_project_begun_in_its_folder_and_a_name_that_a_header_repeats(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own / "bed.csv").write_text("id,ward,ward\n1,north,south\n", encoding="utf-8")
+    (own / "clinic").mkdir()
+    monkeypatch.chdir(own / "clinic")
+    assert "Next: the first five commands of its README.md." in run("init", ".").stderr
+    run("--project", ".", "table", "new", "silver/beds", "--from", "../bed.csv")
+    query = (own / "clinic" / "defs" / "beds" / "silver_beds" / "transform.sql").read_text(encoding="utf-8")
+    assert "-- In the header more than once, of which the first counts: ward\n" in query
 
 
 def test_tables_from_json_parquet_and_change_events(own: Path) -> None:

@@ -50,6 +50,14 @@ def of_values(folder: Path, values: Sequence[str]) -> ProposedColumn:
         (["5 Jan 2024", "12 Dec 2024"], "DATE", "d MMM yyyy", ""),
         ([*["1"] * 19, "one"], "INT", "", "about 1 values are no INT and would be rejected, such as 'one'"),
         (["", " "], "STRING", "", "empty in all records"),
+        (
+            ["2024-01-31"] * 12 + ["soon", "late"],
+            "STRING",
+            "",
+            "12 of 14 values are a DATE, too few to be its type; others are such as 'late'",
+        ),
+        (["1/31/2024"] * 8 + ["soon", "late"], "STRING", "", "8 of 10 values are a DATE"),
+        (["7"] * 8 + ["n/a"] * 2, "STRING", "", "8 of 10 values are a BIGINT"),
     ],
 )
 def test_types_by_the_platforms_own_forms(tmp_path: Path, values: list[str], wanted: str, form: str, remark: str) -> None:
@@ -113,6 +121,10 @@ def test_bytes_of_another_encoding_are_read(tmp_path: Path) -> None:
         ("a.jsonl", "nonsense\n", "no fields in its records"),
         ("a.csv", 'a,b\n1\n"2,3\n', "none of its 2 records could be read"),
         ("a.json", "nonsense", "no JSON document"),
+        ("a.csv", "a,b\rc\n1,2\n", "is no list of names.*LF or CRLF, not in CR alone"),
+        ("a.csv", f"a,{'b' * 131_073}\n1,2\n", "is no list of names.*131,072 characters"),
+        ("a.csv", "a;b\n1;2\n", "only a comma separates fields, a semicolon does not"),
+        ("a.csv", "a\tb\n1\t2\n", "only a comma separates fields, a tab does not"),
     ],
 )
 def test_a_sample_without_anything_to_see_is_told(tmp_path: Path, name: str, text: str, said: str) -> None:
