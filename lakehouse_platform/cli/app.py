@@ -20,11 +20,23 @@ app = typer.Typer(
 )
 
 
+def _say_version(is_asked: bool) -> None:  # noqa: FBT001 -- the form of an option's callback
+    if is_asked:
+        from lakehouse_platform.doctor.machine import platform_version
+
+        typer.echo(f"lakehouse {platform_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
+    *,
     project: Annotated[
         Path | None, typer.Option(help="Folder with your own defs/; by default the shipped products", file_okay=False, exists=True)
     ] = None,
+    version: Annotated[  # noqa: ARG001 -- its callback answers before anything else is read
+        bool, typer.Option("--version", help="Say which version this is, and nothing else", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
     """A lakehouse whose tables are folders. LAKEHOUSE_HOME says where the data lives (.lakehouse)."""
     choose_project(project)

@@ -40,6 +40,7 @@ def _findings(port: int) -> Iterator[Finding]:
 
     from lakehouse_platform.doctor.data import landing_findings, project_findings, setting_findings, table_findings
     from lakehouse_platform.doctor.machine import machine_findings
+    from lakehouse_platform.doctor.standing import standing_findings
     from lakehouse_platform.findings import Finding, Status
     from lakehouse_platform.orchestration.diagnosis import instance_findings
     from lakehouse_platform.settings import Settings, setting_names
@@ -61,6 +62,8 @@ def _findings(port: int) -> Iterator[Finding]:
     yield from instance_findings(settings)
     project, found = project_findings(settings)
     yield from found
-    yield from table_findings(settings)
+    tables = list(table_findings(settings))
+    yield from tables
     if project is not None:
+        yield from standing_findings(settings, project, [each.subject for each in tables if each.status is Status.FAILED])
         yield from landing_findings(settings, project)

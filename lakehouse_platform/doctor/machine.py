@@ -65,6 +65,11 @@ def package_findings(lock: Path = _CHECKOUT / "requirements.lock") -> Iterator[F
         yield Finding("package", "all", Status.OK, f"{len(required)} required packages are there" + (", as locked" if lock.exists() else ""))
 
 
+def platform_version() -> str:
+    """The version of this platform, as installed, or of the checkout that it runs from."""
+    return _installed(DISTRIBUTION) or str(_pyproject()["version"])
+
+
 def _requires_python() -> SpecifierSet:
     try:
         return SpecifierSet(metadata.metadata(DISTRIBUTION)["Requires-Python"] or "")

@@ -15,6 +15,7 @@ from lakehouse_platform.findings import Finding, Status
 from lakehouse_platform.orchestration.instance import INSTANCE_CONFIG, open_instance
 from lakehouse_platform.orchestration.resources import running_folder
 from lakehouse_platform.orchestration.running import dead_runs
+from lakehouse_platform.orchestration.services import up_process
 from lakehouse_platform.settings import Settings
 
 
@@ -32,13 +33,22 @@ def instance_findings(settings: Settings) -> Iterator[Finding]:
         with open_instance(settings) as instance:
             yield Finding("dagster", str(home), Status.OK, f"opens, {instance.get_runs_count():,} runs")
             yield from _runs(settings, instance)
-            # A beat comes every 30 s; Dagster's own tolerance of half an hour calls a daemon alive long after it is gone.
-            live = all_daemons_live(instance, heartbeat_tolerance_seconds=30)
-            yield Finding("dagster", "daemon", Status.OK, "is running" if live else "is not running: `lakehouse up` starts it")
+            yield Finding("dagster", "daemon", Status.OK, _daemon(settings, instance))
     except (dg.DagsterError, OSError, yaml.YAMLError) as error:
         yield Finding("dagster", str(home), Status.FAILED, f"does not open: {error}", f"correct {home / 'dagster.yaml'}, or move it away to get ours")
         return
     yield from _configuration(home / "dagster.yaml")
+
+
+def _daemon(settings: Settings, instance: dg.DagsterInstance) -> str:
+    """Who runs the daemon. The lock of `lakehouse up` knows at once; only of a daemon that somebody else runs there is nothing but its beats."""
+    process = up_process(settings)
+    if process is not None:
+        return f"is running, by `lakehouse up` (process {process})"
+    # A beat comes every 30 s; Dagster's own tolerance of half an hour calls a daemon alive long after it is gone.
+    if all_daemons_live(instance, heartbeat_tolerance_seconds=30):
+        return "ran within the last 30 s, but not by a `lakehouse up` that still does"
+    return "is not running: `lakehouse up` starts it"
 
 
 def _databases(home: Path) -> Iterator[Finding]:

@@ -79,6 +79,19 @@ def end_of_log(service: Service, lines: int = 20) -> str:
     return "\n".join(service.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
+def up_process(settings: Settings) -> str | None:
+    """The id of the process that is `lakehouse up` over this home; None where none runs. The file outlives it, its lock does not."""
+    path = settings.dagster_home / "up.lock"
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip()
+    return None
+
+
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Hold the home's lock, which goes with this process however it ends: two daemons would start each run twice."""

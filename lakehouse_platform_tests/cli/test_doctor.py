@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,14 @@ from typer.testing import CliRunner
 from lakehouse_platform.cli.app import app
 from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.doctor.machine import package_findings, python_finding
+from lakehouse_platform.doctor.standing import standing_findings
 from lakehouse_platform.findings import Status
+from lakehouse_platform.medallion.blocks import BatchBlocked
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.orchestration.instance import open_instance
 from lakehouse_platform.orchestration.resources import running_folder
+from lakehouse_platform.orchestration.services import _alone, up_process
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.project import load_project
 from lakehouse_platform_tests.orchestration.shop import CUSTOMER, SILVER, SOURCE, land, order, write_shop
@@ -85,6 +90,46 @@ def test_a_log_with_a_gap_is_a_warning(settings: Settings) -> None:
     assert "lacks 1 commits between 0 and" in found[0]["message"]
 
 
+def test_tables_that_are_not_what_the_project_says(settings: Settings) -> None:
+    assert settings.project is not None
+    shop = settings.project / "defs" / "shop"
+    attributes = shop / "silver_shop_orders" / "defs.yaml"
+    attributes.write_text(attributes.read_text(encoding="utf-8") + "  gate: {minimum_rows: 4}\n", encoding="utf-8")
+    query = shop / "gold_shop_customer" / "transform.sql"
+    query.write_text(query.read_text(encoding="utf-8").replace("count(*)", "count(*) + 1", 1), encoding="utf-8")
+    land(settings, "bad.csv", [order(number, "2026-01-03", "-1.00") for number in range(11, 15)])
+    lakehouse = Lakehouse(settings, load_project(settings.defs_root))
+    run_step(lakehouse, SOURCE, run_id="two")
+    with pytest.raises(BatchBlocked) as blocked:
+        run_step(lakehouse, SILVER, run_id="two")
+    code, found = doctor()
+    assert code == ExitCode.OK
+    told = {each["subject"]: each for each in found}
+    assert set(told) == {SILVER, CUSTOMER}
+    assert f"batch {blocked.value.block.decision.batch_id[:12]} is blocked since" in told[SILVER]["message"]
+    assert f"lakehouse rebuild {CUSTOMER}" in told[CUSTOMER]["mend"]
+
+
+def test_a_table_that_is_laid_out_otherwise(settings: Settings) -> None:
+    lakehouse = Lakehouse(settings, load_project(settings.defs_root))
+    tables = lakehouse.project.tables
+    name = next(name for name, table in tables.items() if table.partition_column is not None and lakehouse.snapshot(name) is not None)
+    project = replace(
+        lakehouse.project, tables={name: replace(tables[name], attributes=tables[name].attributes.model_copy(update={"partitions": None}))}
+    )
+    (found,) = standing_findings(settings, project)
+    assert (found.subject, found.status) == (name, Status.WARNING)
+    assert f"partitioned by {tables[name].partition_column}, its contract wants" in found.message
+
+
+def test_an_up_is_known_by_its_lock(settings: Settings) -> None:
+    (settings.dagster_home / "up.lock").write_text("1", encoding="utf-8")
+    assert up_process(settings) is None
+    with _alone(settings):
+        assert up_process(settings) == str(os.getpid())
+    assert up_process(settings) is None
+
+
 def test_an_instance_that_is_damaged_and_a_run_that_died(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = instance.create_run_for_job(dg.GraphDefinition(name="nothing").to_job(), status=dg.DagsterRunStatus.STARTED)
@@ -136,6 +181,12 @@ def test_the_machine(settings: Settings) -> None:
         taken.listen()
         shown = CliRunner().invoke(app, ["doctor", "--format", "json", "--port", str(taken.getsockname()[1])])
     assert [each["status"] for each in json.loads(shown.stdout) if each["check"] == "port"] == ["warning"]
+
+
+def test_the_version_is_told() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert done.exit_code == ExitCode.OK
+    assert re.fullmatch(r"lakehouse \d+\.\d+\S*\n", done.stdout)
 
 
 def test_versions_are_held_against_what_is_required(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lakehouse_platform.cli.app import app
+from lakehouse_platform.cli.output import Format, show
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.quality.accounts import DUPLICATE_KINDS
@@ -49,6 +50,11 @@ def test_where_a_row_came_from_is_shown_to_who_names_it(run_json: RunJson) -> No
     assert "_source_position" not in row
     (row,) = run_json("query", "SELECT _source_position.source FROM silver.order_lines LIMIT 1")
     assert row == {"source": "retail/2010-12-01.csv"}
+
+
+def test_numbers_stay_numbers_where_a_cell_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("run", "repeated"), [("one", 1), ("two", None), ("three", 10_000)], Format.TABLE, only_filled=("repeated",))
+    assert "│ one   │        1 │" in capsys.readouterr().out
 
 
 def test_no_rows_are_told_in_words(run: Run) -> None:
