@@ -13,7 +13,8 @@ from uuid import uuid4
 from lakehouse_platform.ingest.content import examine
 from lakehouse_platform.ingest.landed import LandedFile, landed_as
 from lakehouse_platform.ingest.landing_name import landing_name
-from lakehouse_platform.ingest.ledger import ContentChanged, next_take, was_taken
+from lakehouse_platform.ingest.ledger import ContentChanged, Take, next_take, was_taken
+from lakehouse_platform.ingest.records import RecordStream
 from lakehouse_platform.ingest.source import Source
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
@@ -95,7 +96,11 @@ def _why_not(lakehouse: Lakehouse, source: Source, file: LandedFile) -> str | No
         return "was taken already" if was_taken(file, snapshot) else "holds no record"
     if take.start or take.supersedes:
         raise _taken(file)
-    return None
+    return None if _has_record(source, take) else "holds no record" + (" after its header" if source.attributes.files.format == "csv" else "")
+
+
+def _has_record(source: Source, take: Take) -> bool:
+    return any(batch.num_rows for batch in RecordStream(source, [take]).reader())
 
 
 def _taken(file: LandedFile) -> LakehouseError:

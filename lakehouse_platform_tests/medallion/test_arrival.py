@@ -103,7 +103,21 @@ def test_content_that_is_there_or_was_taken_does_not_land_again(csv: Landing, gi
     for name in ("a.csv", "b.csv"):
         assert put(csv.lakehouse, NAME, given(name, b"x\n1\n")).what == "was taken already"
     assert put(csv.lakehouse, NAME, given("empty.csv", b"")).what == "holds no record"
+    assert put(csv.lakehouse, NAME, given("header.csv", b"x\r\n")).what == "holds no record after its header"
     assert names(csv) == []
+
+
+@pytest.mark.parametrize("content", [b"x,y\r1,2\r", b"x,y\r1,2\r3,4", b"x,y\r1,2\r\n"])
+def test_lines_that_end_in_cr_alone_are_refused(csv: Landing, given: Callable[[str, bytes], Path], content: bytes) -> None:
+    told = r"in/a.csv: holds no record after its header, since its lines end in CR alone. Mend: .* LF or CRLF"
+    with pytest.raises(FileRefused, match=told):
+        put(csv.lakehouse, NAME, given("a.csv", content))
+    assert names(csv) == []
+    csv.put("in/a.csv", content)
+    csv.put("in/b.csv", b"x,y\n1,2\n")
+    with pytest.raises(LakehouseError, match=told):
+        csv.ingest()
+    assert csv.records() == ["1,2"]
 
 
 @pytest.mark.parametrize("is_there", [True, False])
