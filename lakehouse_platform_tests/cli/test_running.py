@@ -101,7 +101,8 @@ def test_everything_with_partitions_is_every_table_that_has_some(tmp_path: Path)
 def test_a_mistake_in_the_command_is_told_and_ends_with_2(run: Run, arguments: tuple[str, ...], said: str) -> None:
     done = run(*arguments)
     assert done.exit_code == ExitCode.USAGE, done.output
-    assert said in done.stderr
+    # The frame around a mistake breaks its lines where the text, paths among it, happens to reach the edge.
+    assert said in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.output
 
 
