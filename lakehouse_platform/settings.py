@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         return self.tables if self.tables is not None else str(self.home.absolute() / "tables")
 
     @property
+    def remote_roots(self) -> tuple[str, ...]:
+        """The roots that are in an object store."""
+        return (self.tables_root,) if "://" in self.tables_root else ()
+
+    @property
     def defs_root(self) -> Path:
         """Folder of the tables' folders: the project's `defs`, or the shipped products."""
         return (self.project.absolute() if self.project is not None else Path(__file__).parent) / "defs"

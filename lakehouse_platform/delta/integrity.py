@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.stored import joined
 
 _LOG_FILE = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
 
@@ -27,26 +28,19 @@ class LogState:
 
 
 def log_state(location: str) -> LogState | None:
-    """The state of the log at a local location; None where it has no commits."""
-    log = Path(location) / "_delta_log"
-    found = [match for path in log.iterdir() if (match := _LOG_FILE.fullmatch(path.name))] if log.is_dir() else []
+    """The state of the log at a location; None where it has no commits."""
+    log = joined(location, "_delta_log")
+    found = [match for file in storage.listed(log) if (match := _LOG_FILE.fullmatch(file.path))]
     versions = sorted(int(match[1]) for match in found if match[2] == "json")
     checkpoints = {int(match[1]) for match in found if match[2] != "json"}
     if not versions:
         return None
     missing = sorted(set(range(versions[0], versions[-1] + 1)) - set(versions))
-    pointer = log / "_last_checkpoint"
-    pointed = json.loads(pointer.read_text(encoding="utf-8"))["version"] if pointer.exists() else None
+    pointer = storage.read(joined(log, "_last_checkpoint"))
+    pointed = json.loads(pointer)["version"] if pointer is not None else None
     return LogState(versions[0], versions[-1], tuple(missing), max(checkpoints, default=None), pointed is not None and pointed not in checkpoints)
 
 
 def missing_files(snapshot: Snapshot) -> list[str]:
     """The paths of a snapshot's files that are not there, or not of the size that the log says."""
-    return [file.path for file in snapshot.files if "://" not in file.uri and not _is_whole(Path(file.uri), file.size_bytes)]
-
-
-def _is_whole(path: Path, size_bytes: int) -> bool:
-    try:
-        return path.stat().st_size == size_bytes
-    except OSError:
-        return False
+    return [file.path for file in snapshot.files if storage.size_bytes(file.uri) != file.size_bytes]

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot, uri_of
 from lakehouse_platform.delta.statistics import parsed_statistics
 from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.stored import joined
 
 _COMMIT_NAME = re.compile(r"(\d{20})\.json")
 # What the writer itself says of a commit; the rest of commitInfo is the committer's metadata.
@@ -115,7 +116,7 @@ def _readable(changes: FileChanges, snapshot: Snapshot) -> FileChanges:
     """The changes, if a reader can still open all of their files: those that left the table may have been vacuumed."""
     present = {file.path for file in snapshot.files}
     for file in (*changes.added, *changes.removed):
-        if file.path not in present and not Path(file.uri).exists():
+        if file.path not in present and not storage.exists(file.uri):
             raise HistoryGone(f"{snapshot.location}: {file.path} left the table and has been vacuumed")
     return changes
 
@@ -130,16 +131,17 @@ def _snapshot(location: str, version: int) -> Snapshot:
     return snapshot
 
 
-def _commit_paths(location: str) -> dict[int, Path]:
-    log = Path(location) / "_delta_log"
-    if not log.is_dir():
-        return {}
-    return {int(match[1]): path for path in log.iterdir() if (match := _COMMIT_NAME.fullmatch(path.name))}
+def _commit_paths(location: str) -> dict[int, str]:
+    log = joined(location, "_delta_log")
+    return {int(match[1]): joined(log, file.path) for file in storage.listed(log) if (match := _COMMIT_NAME.fullmatch(file.path))}
 
 
-def _actions(path: Path) -> list[_Action]:
+def _actions(path: str) -> list[_Action]:
+    content = storage.read(path)
+    if content is None:
+        raise HistoryGone(f"{path} is gone: the log was cleaned up while it was read")
     # Not splitlines(): texts in the log may hold what Python takes for a line's end, such as U+0085.
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    return [json.loads(line) for line in content.decode().split("\n") if line.strip()]
 
 
 def _commit(version: int, actions: list[_Action]) -> Commit:

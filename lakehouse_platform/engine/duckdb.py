@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import duckdb
@@ -19,6 +20,8 @@ from lakehouse_platform.engine.complaints import in_our_words
 from lakehouse_platform.engine.spelling import literal, quote, type_of
 from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.settings import Settings
+from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.stored import is_remote
 
 # ieee_floating_point_ops off makes x / 0 fail, as in Spark's ANSI mode; nothing may be fetched from the network. Two faults of DuckDB 2.0.0
 # are kept out: it lifts an expression that occurs twice out of TRY, COALESCE and OR, where it then fails for rows that never reach it, and
@@ -87,6 +90,14 @@ class Session:
             raise _failure(error) from error
         return dict(zip(relation.columns, relation.types, strict=True))
 
+    def reach(self, url: str) -> None:
+        """Let SQL of this session read and write the object store of a URL; without it DuckDB knows this machine's disk alone."""
+        from lakehouse_platform.storage.objects import filesystem  # noqa: PLC0415 -- takes half a second, and is for who has remote tables
+
+        scheme = urlsplit(url).scheme
+        if scheme not in self._connection.list_filesystems():
+            self._connection.register_filesystem(filesystem(url))
+
     def view(self, name: str, sql: str) -> None:
         """Give a query a name; it runs each time that it is read."""
         self._create("VIEW", name, sql)
@@ -118,7 +129,8 @@ class Session:
         Partition columns stand in the path alone (`day=2024-01-31/…`). A query without rows gives no files.
         """
         self.describe(sql)
-        Path(location).mkdir(parents=True, exist_ok=True)
+        if not is_remote(location):
+            Path(location).mkdir(parents=True, exist_ok=True)
         layout = f"PARTITION_BY ({', '.join(quote(name) for name in partition_columns)})" if partition_columns else f"FILE_SIZE_BYTES '{_PART_SIZE}'"
         # A file's rows have no order to keep unless the query gives one, and keeping the input's costs a third more time.
         self._run("SET preserve_insertion_order = false")
@@ -150,6 +162,8 @@ def open_session(settings: Settings) -> Iterator[Session]:
     limits: dict[str, str | int] = {"memory_limit": f"{settings.memory_limit_bytes}B", "threads": settings.threads, "temp_directory": str(scratch)}
     try:
         with _connect(limits) as session:
+            for root in settings.remote_roots:
+                session.reach(root)
             yield session
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -180,7 +194,7 @@ def _has_rows(part: tuple[Any, ...]) -> bool:
     """Whether COPY's part holds rows; DuckDB leaves an empty file where there were none, which goes."""
     path, rows = part[0], part[1]
     if rows == 0:
-        Path(path).unlink()
+        storage.delete([path])
     return bool(rows)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
-from lakehouse_platform.delta.files import DataFile, Field, Snapshot
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
 from lakehouse_platform.engine.spelling import duckdb_type, literal, quote
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -32,6 +32,11 @@ def scan(columns: Sequence[Field], partition_columns: Collection[str], files: Se
         literals = {name: literal(value) for name, value in values}
         parts.append(_select(columns, literals, position, _reader(uris, "hive_partitioning = false")))
     return " UNION ALL ".join(parts)
+
+
+def written_as_files(location: str, written: Iterable[WrittenFile]) -> tuple[DataFile, ...]:
+    """Files just written, as a reader takes them before they are committed."""
+    return tuple(DataFile(file.path, f"{location}/{file.path}", file.partition_values, file.size_bytes, file.rows) for file in written)
 
 
 def _select(columns: Sequence[Field], literals: Mapping[str, str], position: tuple[str, str] | None, reader: str | None = None) -> str:

@@ -17,7 +17,7 @@ from lakehouse_platform.medallion.checked import ruled_rows
 from lakehouse_platform.medallion.difference import DIFFERENCE, difference
 from lakehouse_platform.medallion.dimension_events import DimensionEvents, business_key, open_events
 from lakehouse_platform.medallion.events import current_rows
-from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
+from lakehouse_platform.medallion.keys import plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.planned import Planned, commit_planned
 from lakehouse_platform.medallion.record import CommitRecord
@@ -29,6 +29,7 @@ from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import mapped_columns, stored_fields, unbounded_columns
+from lakehouse_platform.writes.keyed import KeyedRows
 
 UNKNOWN_KEY = -1
 

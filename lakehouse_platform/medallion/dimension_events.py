@@ -19,12 +19,12 @@ from lakehouse_platform.medallion.changes import InputChange, changed_rows, ever
 from lakehouse_platform.medallion.checked import typed_rows
 from lakehouse_platform.medallion.events import CHANGE_SEQUENCE, changes_name, event_set
 from lakehouse_platform.medallion.grain import affected_rows, files_of_keys, key_grain
-from lakehouse_platform.medallion.keys import files_with_keys, having_keys
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import CHANGED, EVENT_HASH, OPERATION, POSITION, contract_fields, mapped_columns
+from lakehouse_platform.writes.keyed import files_with_keys, having_keys
 
 _EVENT_COLUMNS = (OPERATION, CHANGED, POSITION, EVENT_HASH)
 

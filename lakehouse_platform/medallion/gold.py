@@ -18,7 +18,7 @@ from lakehouse_platform.medallion.checked import counted_rules
 from lakehouse_platform.medallion.difference import DIFFERENCE, difference
 from lakehouse_platform.medallion.gold_inputs import GoldInputs, open_inputs
 from lakehouse_platform.medallion.history import last_record
-from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
+from lakehouse_platform.medallion.keys import plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.planned import Planned, commit_planned
 from lakehouse_platform.medallion.recompute import driving_files, recomputed
@@ -29,6 +29,7 @@ from lakehouse_platform.medallion.target import ensure_table, refuse_other_colum
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
+from lakehouse_platform.writes.keyed import KeyedRows
 
 
 @dataclass(frozen=True)

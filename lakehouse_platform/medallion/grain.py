@@ -13,10 +13,10 @@ from lakehouse_platform.engine.lineage import cut_column, driving_expression, lo
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.transpile import Schemas, expression_term
 from lakehouse_platform.engine.typing import typed
-from lakehouse_platform.medallion.keys import files_with_keys
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.periods import Unit, last_of, partition_sql, start_at
+from lakehouse_platform.writes.keyed import files_with_keys
 
 
 @dataclass(frozen=True)

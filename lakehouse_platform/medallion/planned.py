@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.target import partition_rows
+from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.stored import joined
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
 
@@ -58,8 +59,7 @@ def commit_planned(planned: Planned) -> StepResult:
 
 def discard(planned: Planned) -> StepResult:
     """Delete the files that the plan wrote, and give what it would have committed."""
-    for file in planned.added:
-        Path(planned.target.location, file.path).unlink(missing_ok=True)
+    storage.delete(joined(planned.target.location, file.path) for file in planned.added)
     return _result(planned, planned.target.version)
 
 

@@ -10,7 +10,7 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.events import PLACE, current_rows, event_fields, refuse_other_events
-from lakehouse_platform.medallion.keys import KeyedRows, files_with_keys, having_keys, plan_keyed
+from lakehouse_platform.medallion.keys import plan_keyed
 from lakehouse_platform.medallion.lookups import count_misses
 from lakehouse_platform.medallion.planned import Planned
 from lakehouse_platform.medallion.record import CommitRecord
@@ -20,6 +20,7 @@ from lakehouse_platform.medallion.silver_write import TURNED_AWAY, write_batch
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.quality.reasons import UNKNOWN_FIELDS
 from lakehouse_platform.tables.storage import stored_fields
+from lakehouse_platform.writes.keyed import KeyedRows, files_with_keys, having_keys
 
 
 def plan_rows(run: SilverRun, batch: SilverBatch, *, records_gone: int) -> tuple[Planned, str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.engine.scan import scan, snapshot_scan
+from lakehouse_platform.engine.scan import scan, snapshot_scan, written_as_files
 from lakehouse_platform.engine.spelling import literal, quote
 from lakehouse_platform.medallion.blocks import BatchBlocked, waiting
 from lakehouse_platform.medallion.changes import cursor_of
@@ -17,7 +17,7 @@ from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, open_batch
-from lakehouse_platform.medallion.target import ensure_table, partition_rows, refuse_other_columns, written_as_files
+from lakehouse_platform.medallion.target import ensure_table, partition_rows, refuse_other_columns
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.attributes import Refresh

@@ -17,7 +17,7 @@ from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.events import changes_name, current_rows, ensure_changes, event_fields, event_hash, event_set, refuse_other_events
-from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed, files_with_keys, having_keys
+from lakehouse_platform.medallion.keys import commit_keyed
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
@@ -27,6 +27,7 @@ from lakehouse_platform.medallion.unknown_fields import unknown_field_counts
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batch
 from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
+from lakehouse_platform.writes.keyed import KeyedRows, files_with_keys, having_keys
 
 JUDGED = "SELECT * FROM judged_events"
 _FIRST = "row_number() OVER (PARTITION BY _event_hash ORDER BY _source_position.source, _source_position.row) = 1"

@@ -20,7 +20,7 @@ from lakehouse_platform.medallion.changes import InputChange, cursor_of
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.difference import DIFFERENCE, difference
 from lakehouse_platform.medallion.events import current_rows, event_fields, event_hash, opened_changes, rebuild_id
-from lakehouse_platform.medallion.keys import KeyedRows, plan_keyed
+from lakehouse_platform.medallion.keys import plan_keyed
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes
 from lakehouse_platform.medallion.planned import Planned, commit_planned, discard
@@ -39,6 +39,7 @@ from lakehouse_platform.quality.quarantine import open_quarantine, quarantine_na
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import SILVER_FILLED, stored_fields, unbounded_columns
+from lakehouse_platform.writes.keyed import KeyedRows
 
 
 @dataclass(frozen=True)

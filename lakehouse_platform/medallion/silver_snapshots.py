@@ -17,7 +17,7 @@ from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.events import current_rows, ensure_changes, event_fields, event_hash, event_set, refuse_other_events
-from lakehouse_platform.medallion.keys import KeyedRows, commit_keyed
+from lakehouse_platform.medallion.keys import commit_keyed
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
@@ -28,6 +28,7 @@ from lakehouse_platform.medallion.stale import is_stale
 from lakehouse_platform.quality.gate import Judgement, Verdict
 from lakehouse_platform.quality.quarantine import quarantined_rows, replace_batch
 from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
+from lakehouse_platform.writes.keyed import KeyedRows
 
 
 def refresh_snapshots(run: SilverRun, batch: SilverBatch) -> StepResult:

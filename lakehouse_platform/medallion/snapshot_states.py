@@ -15,12 +15,12 @@ from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.engine.scan import scan, snapshot_scan
 from lakehouse_platform.engine.spelling import duckdb_type, literal, quote
 from lakehouse_platform.medallion.events import current_rows, event_set
-from lakehouse_platform.medallion.keys import having_keys
 from lakehouse_platform.medallion.silver_batch import SilverBatch, SilverRun
 from lakehouse_platform.medallion.snapshot_files import Moment, SnapshotFile
 from lakehouse_platform.medallion.unknown_fields import unknown_field_counts
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.storage import contract_fields, mapped_columns
+from lakehouse_platform.writes.keyed import having_keys
 
 _CARRIED = {"_is_new": "_is_new", "_is_decoded": "_decode_failure IS NULL"}
 _OUTCOMES = ("rejected", "late", "filtered")

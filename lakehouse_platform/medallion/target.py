@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lakehouse_platform.delta.creation import open_or_create
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
-from lakehouse_platform.engine.scan import scan
+from lakehouse_platform.engine.scan import scan, written_as_files
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.tables.definition import Table
@@ -39,11 +39,6 @@ def refuse_other_columns(table: Table, target: Snapshot) -> None:
 def _fits(stored: Field | None, wanted: Field | None) -> bool:
     # A column that became required is stored as one that may be null until the table is rebuilt: no reader is misled.
     return stored is not None and wanted is not None and stored.type == wanted.type and (stored.nullable or not wanted.nullable)
-
-
-def written_as_files(location: str, written: Iterable[WrittenFile]) -> tuple[DataFile, ...]:
-    """Files just written, as a reader takes them before they are committed."""
-    return tuple(DataFile(file.path, f"{location}/{file.path}", file.partition_values, file.size_bytes, file.rows) for file in written)
 
 
 def written_rows(table: Table, location: str, written: Iterable[WrittenFile]) -> str:

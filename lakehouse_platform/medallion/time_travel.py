@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.delta.snapshot import VersionGone
 from lakehouse_platform.medallion.history import versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.storage import files as storage
 
 
 def snapshot_at(lakehouse: Lakehouse, table: str, version: int | None = None, timestamp: datetime | None = None) -> Snapshot:
@@ -33,7 +33,7 @@ def snapshot_at(lakehouse: Lakehouse, table: str, version: int | None = None, ti
     except VersionGone as error:
         raise VersionGone(f"{table}: version {version} was cleaned out of its log; {_still_there(lakehouse, table, now.version)}") from error
     assert found is not None
-    missing = [file.path for file in found.files if "://" not in file.uri and not Path(file.uri).exists()]
+    missing = [file.path for file in found.files if not storage.exists(file.uri)]
     if missing:
         raise VersionGone(
             f"{table}: version {version} cannot be read any more: {len(missing)} of its {len(found.files)} files were vacuumed, such as "

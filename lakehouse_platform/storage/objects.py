@@ -1,0 +1,118 @@
+"""Files in an object store, through obstore: the same Rust client, environment and credentials as delta-rs. Not here: the local disk (local.py).
+
+Options and credentials come from the variables that the client itself reads (AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import ObjectStore, from_url
+
+from lakehouse_platform.problems import TransientFault
+from lakehouse_platform.storage.stored import StoredFile
+
+T = TypeVar("T")
+_DELETED_AT_ONCE = 1000
+
+
+def walk(folder: str) -> Iterator[StoredFile]:
+    """Every file below a folder."""
+    store, prefix = _store_and_path(folder)
+    prefix = f"{prefix.rstrip('/')}/"
+    pages = obstore.list(store, prefix)
+    while (page := _asked(folder, lambda: next(pages, None))) is not None:
+        for entry in page:
+            yield StoredFile(entry["path"].removeprefix(prefix), entry["size"], entry["last_modified"])
+
+
+def listed(folder: str) -> list[StoredFile]:
+    """The files that lie directly in a folder."""
+    store, prefix = _store_and_path(folder)
+    prefix = f"{prefix.rstrip('/')}/"
+    found = _asked(folder, lambda: obstore.list_with_delimiter(store, prefix))
+    return [StoredFile(entry["path"].removeprefix(prefix), entry["size"], entry["last_modified"]) for entry in found["objects"]]
+
+
+def stat(url: str) -> StoredFile | None:
+    """A file's size and age; None where there is none."""
+    store, path = _store_and_path(url)
+    found = _asked(url, lambda: _unless_missing(lambda: obstore.head(store, path)))
+    return None if found is None else StoredFile(url, found["size"], found["last_modified"])
+
+
+def read(url: str) -> bytes | None:
+    """A file's bytes; None where there is none."""
+    store, path = _store_and_path(url)
+    return _asked(url, lambda: _unless_missing(lambda: bytes(obstore.get(store, path).bytes())))
+
+
+def put(url: str, content: bytes, *, if_absent: bool) -> bool:
+    """Write a file; with `if_absent` False where there is one already (a conditional put)."""
+    store, path = _store_and_path(url)
+
+    def write() -> bool:
+        try:
+            obstore.put(store, path, content, mode="create" if if_absent else "overwrite")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    return _asked(url, write)
+
+
+def delete(urls: Iterable[str]) -> None:
+    """Remove files; those that are gone already are no error."""
+    by_root: dict[str, list[str]] = {}
+    for url in urls:
+        by_root.setdefault(_root(url), []).append(_store_and_path(url)[1])
+    for root, paths in by_root.items():
+        for start in range(0, len(paths), _DELETED_AT_ONCE):
+            _delete(root, paths[start : start + _DELETED_AT_ONCE])
+
+
+def filesystem(url: str) -> Any:
+    """The object store behind a URL as an fsspec file system, for DuckDB to read and write through."""
+    # Half a second to import, and needed by whoever has remote tables only.
+    from obstore.fsspec import FsspecStore  # noqa: PLC0415
+
+    scheme: Any = urlsplit(url).scheme
+    return FsspecStore(scheme)
+
+
+def _delete(root: str, paths: list[str]) -> None:
+    _asked(root, lambda: _unless_missing(lambda: obstore.delete(_store(root), paths)))
+
+
+def _unless_missing(call: Callable[[], T]) -> T | None:
+    try:
+        return call()
+    except (NotFoundError, FileNotFoundError):
+        return None
+
+
+def _asked(url: str, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except BaseError as error:
+        raise TransientFault(f"{url}: the object store did not answer as it should: {error}") from error
+
+
+def _root(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _store_and_path(url: str) -> tuple[ObjectStore, str]:
+    root = _root(url)
+    return _store(root), url.removeprefix(root).lstrip("/")
+
+
+@cache
+def _store(root: str) -> ObjectStore:
+    return from_url(root)
