@@ -11,7 +11,6 @@ from lakehouse_platform.cli import quarantine, runs
 from lakehouse_platform.cli.exits import ExitCode
 from lakehouse_platform.cli.opening import open_lakehouse, silver_tables
 from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
-from lakehouse_platform.cli.query import selected
 
 if TYPE_CHECKING:
     from lakehouse_platform.medallion.lakehouse import Lakehouse
@@ -69,6 +68,8 @@ def _show_tables(lakehouse: Lakehouse) -> None:
 
 
 def _show_samples(lakehouse: Lakehouse) -> None:
+    from lakehouse_platform.medallion.selecting import selected
+
     with lakehouse.session() as session:
         columns, rows = selected(lakehouse, session, _GOLD_SAMPLE, None)
         show(columns, rows, Format.TABLE, title="gold/daily_sales, the best days")
