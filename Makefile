@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Named after the lock's content, so that a changed lock (and nothing else) makes the environment anew.
 LOCK_HASH := $(shell cksum < requirements.lock | cut -d" " -f1)
+# The MinIO of `make test-s3`: a test server, no dependency. One that is there is taken as it is.
+MINIO := $(or $(LAKEHOUSE_TEST_MINIO),$(shell command -v minio),$(CURDIR)/$(VENV)/minio/minio)
 STAMP := $(VENV)/.installed-$(LOCK_HASH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test operations live lint format up docs bench sabotage lock clean
+.PHONY: help install demo test test-s3 operations live lint format up docs bench sabotage lock clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Make .venv with the locked dependencies
 
@@ -28,6 +30,10 @@ test: $(STAMP) ## Run the tests
 
 operations: $(STAMP) ## A hundred random sequences of ingest, replay, rebuild, restore, rulings, crashes: some minutes
 	LAKEHOUSE_TEST_SEQUENCES=100 $(BIN)/python -m pytest lakehouse_platform_tests/properties/test_operations.py
+
+test-s3: $(STAMP) ## The tests of object storage on a real MinIO, which is built where there is none (needs Go, 3 minutes)
+	@test -x "$(MINIO)" || GOBIN="$(CURDIR)/$(VENV)/minio" go install github.com/minio/minio@latest
+	CI=true LAKEHOUSE_TEST_S3=minio LAKEHOUSE_TEST_MINIO="$(MINIO)" $(BIN)/python -m pytest -m s3 $(TESTS)
 
 live: $(STAMP) ## The webserver and the daemon on files that land, through kills: some minutes
 	LAKEHOUSE_TEST_LIVE=1 $(BIN)/python -m pytest lakehouse_platform_tests/e2e/test_live_landing.py
