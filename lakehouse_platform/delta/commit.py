@@ -1,21 +1,21 @@
-"""Committing files: the one place that changes a table. Not here: writing the files, and trying again (retry.py)."""
+"""Committing files: the one place that changes a table's rows. Not here: writing the files, and trying again (retry.py)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from lakehouse_platform.contracts.types import DATE
+from lakehouse_platform.delta.actions import add_actions, commit_properties, refuse_partition_types, remove_actions
+from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile, same_columns
+from lakehouse_platform.delta.obligations import refuse_breaches
+from lakehouse_platform.delta.rebase import Derivation, still_holds
 from lakehouse_platform.delta.schema import delta_schema
-from lakehouse_platform.delta.statistics import statistics_json
+from lakehouse_platform.delta.statistics import indexed_columns
 from lakehouse_platform.problems import LakehouseError, TransientFault
 
 _CONFIGURATION = {
@@ -25,11 +25,8 @@ _CONFIGURATION = {
     # Without it, readers leave out the statistics of all columns but the first 32.
     "delta.dataSkippingNumIndexedCols": "-1",
 }
-# Types whose values have one spelling in a path and in the log.
-_PARTITION_TYPES = ("string", "date", "int", "bigint", "boolean", "decimal")
-
-# The characters that delta-rs leaves as they are in a path of the log.
-_PLAIN_IN_PATHS = "/!$&'()+,-.:;=@_~"
+# Each costs the opening of the table; whoever meets more commits than this waits (retry.py) rather than runs after them.
+_REBASES = 10
 
 
 class CommitConflict(LakehouseError):
@@ -52,21 +49,24 @@ def create_table(
     `transactions` are versions by application id; `unbounded` columns get no minimum and maximum in the log.
     """
     location = location.rstrip("/")
-    _refuse_partition_types(columns, partition_columns)
+    refuse_partition_types(columns, partition_columns)
+    properties = _CONFIGURATION | dict(configuration or {})
+    indexed = indexed_columns(columns, partition_columns, properties)
+    commit_id = new_commit_id()
     try:
         create_table_with_add_actions(
             location,
             delta_schema(columns),
-            _add_actions(added, columns, unbounded),
+            add_actions(added, columns, indexed=indexed, unbounded=unbounded),
             mode="error",
             partition_by=list(partition_columns),
-            configuration=_CONFIGURATION | dict(configuration or {}),
-            commit_properties=commit_properties(transactions, metadata),
+            configuration=properties,
+            commit_properties=commit_properties(commit_id, transactions, metadata),
         )
-    except DeltaError as error:
-        if DeltaTable.is_deltatable(location):
-            raise CommitConflict(f"{location} is a table already: open it and commit to it") from error
-        raise TransientFault(f"{location} could not be made: {error}") from error
+    except (DeltaError, OSError) as error:
+        if not stands_in_log(location, 0, commit_id, error):
+            _refuse_second(location, error)
+            raise TransientFault(f"{location} could not be made: {error}") from error
     return 0
 
 
@@ -79,93 +79,117 @@ def commit(
     metadata: Mapping[str, Any] | None = None,
     unbounded: Collection[str] = (),
     columns: Sequence[Field] | None = None,
+    data_change: bool = True,
+    derived_from: Derivation = "rows",
+    checked: Mapping[str, str] | None = None,
+    within: Collection[Mapping[str, str | None]] | None = None,
 ) -> int:
-    """Commit files as the version that follows the snapshot, all or nothing, and give back that version.
+    """Commit files as a version that follows the snapshot, all or nothing, and give back that version. A commit without files works.
 
-    `columns` are the table's columns from this commit on, where they are others than before: then all of its files must go in it.
-    Raises CommitConflict when any other commit came after the snapshot, also a blind append. A commit without files works.
+    Raises CommitConflict when another commit came after the snapshot, also a blind append, unless what was derived from the snapshot still holds:
+    derived from its rows, over commits that only rearrange them and leave the files that this one removes; derived from the files that it removes
+    (`derived_from="files"`), as long as these stand.
+
+    Args:
+        snapshot: The version that everything else here was derived from.
+        added: Files that were written below the table's location.
+        removed: Files of the snapshot that leave the table.
+        transactions: Versions by application id.
+        metadata: What the commit says of itself, as JSON values.
+        unbounded: Columns that get no minimum and maximum in the log.
+        columns: The table's columns from this commit on, where they are others than before: then all of its files must go in it.
+        data_change: False where the added files hold exactly the rows of the removed ones.
+        derived_from: What the commit was derived from, `rows` or `files`.
+        checked: The conditions (obligations.py) that every added row was found to keep; a table that demands others refuses the commit.
+        within: Partition values that the removed files, and the added ones, must have one of.
     """
     changed = columns if columns is not None and not same_columns(columns, snapshot.columns) else None
     if changed is not None:
-        _refuse_partition_types(changed, snapshot.partition_columns)
-        if {file.path for file in removed} != {file.path for file in snapshot.files}:
-            raise LakehouseError(f"{snapshot.location}: files of other columns would stay; columns change only where the whole table is written anew")
+        _refuse_staying(snapshot, removed)
+        refuse_partition_types(changed, snapshot.partition_columns)
+    if within is not None:
+        _refuse_outside(snapshot, [*added, *removed], within)
+    refuse_breaches(snapshot, added, removed, data_change=data_change, checked=checked or {})
+    now = changed or snapshot.columns
+    indexed = indexed_columns(now, snapshot.partition_columns, snapshot.configuration)
     # Overwriting is delta-rs's only way to write another schema and files in one commit. It removes all files of the snapshot itself.
     going = removed if changed is None else ()
     actions: list[AddAction | RemoveAction] = [
-        *_add_actions(added, changed or snapshot.columns, unbounded),
-        *(_remove_action(file) for file in going),
+        *add_actions(added, now, indexed=indexed, unbounded=unbounded, data_change=data_change),
+        *remove_actions(going, data_change=data_change),
     ]
-    try:
-        snapshot.handle.create_write_transaction(
+    commit_id = new_commit_id()
+
+    def put(handle: DeltaTable) -> None:
+        handle.create_write_transaction(
             actions,
             mode="append" if changed is None else "overwrite",
-            schema=snapshot.handle.schema() if changed is None else delta_schema(changed),
+            schema=handle.schema() if changed is None else delta_schema(changed),
             partition_by=list(snapshot.partition_columns),
-            commit_properties=commit_properties(transactions, metadata),
+            commit_properties=commit_properties(commit_id, transactions, metadata),
         )
-    except CommitFailedError as error:
-        latest = DeltaTable(snapshot.location).version()
-        if latest == snapshot.version:
-            raise TransientFault(f"{snapshot.location}: a commit to version {latest} failed: {error}") from error
-        raise CommitConflict(f"{snapshot.location} is at version {latest}, not at {snapshot.version} any more") from error
-    return snapshot.version + 1
+
+    going_paths = {file.path for file in removed}
+
+    def holds(versions: range) -> bool:
+        return changed is None and still_holds(snapshot.location, versions, going_paths, derived_from)
+
+    return put_after(snapshot, snapshot.handle, put, commit_id, holds)
 
 
-def commit_properties(transactions: Mapping[str, int] | None, metadata: Mapping[str, Any] | None) -> CommitProperties:
-    """What every commit says of itself: cursors, metadata, and that it follows exactly the version that it was derived from."""
-    # No retries: delta-rs would lay the commit on top of another's append, and so hide from it what it was not derived from.
-    return CommitProperties(
-        custom_metadata=dict(metadata) if metadata else None,
-        max_commit_retries=0,
-        app_transactions=[Transaction(app_id, version, _now()) for app_id, version in (transactions or {}).items()],
-    )
+def put_after(
+    snapshot: Snapshot, handle: DeltaTable, put: Callable[[DeltaTable], None], commit_id: str, holds: Callable[[range], bool] | None = None
+) -> int:
+    """Let `put` commit by a handle as the version that follows the snapshot, or a later one over commits that `holds` allows; gives that version.
+
+    A commit that stands in the log was made, whatever error came of it. Raises CommitConflict, or TransientFault when nothing was committed.
+    """
+    location, at = snapshot.location, snapshot.version
+    for _ in range(_REBASES):
+        try:
+            put(handle)
+        except (DeltaError, OSError) as error:
+            if not stands_in_log(location, at + 1, commit_id, error):
+                handle = _newest(snapshot, at, error)
+                if holds is None or not holds(range(at + 1, handle.version() + 1)):
+                    raise CommitConflict(f"{location} is at version {handle.version()}, not at {snapshot.version} any more") from error
+                at = handle.version()
+                continue
+        return at + 1
+    raise CommitConflict(f"{location} is at version {at}, not at {snapshot.version} any more, and moves faster than this commit could follow")
 
 
-def _add_actions(files: Sequence[WrittenFile], columns: Sequence[Field], unbounded: Collection[str]) -> list[AddAction]:
-    modified, dates = _now(), {field.name for field in columns if field.type == DATE}
-    return [
-        AddAction(
-            file.path, file.size_bytes, _partition_values(file, dates), modified, data_change=True, stats=statistics_json(file, columns, unbounded)
-        )
-        for file in files
-    ]
-
-
-def _remove_action(file: DataFile) -> RemoveAction:
-    # delta-rs encodes the path of an action for the log in its own way; a removal that is spelt otherwise than the file removes nothing.
-    if quote(unquote(file.path), safe=_PLAIN_IN_PATHS) != file.path:
-        raise LakehouseError(f"{file.path}: another writer spelt this path so that it cannot be removed; rewrite the table with that writer")
-    return RemoveAction(
-        unquote(file.path), data_change=True, deletion_timestamp=_now(), size=file.size_bytes, partition_values=dict(file.partition_values)
-    )
-
-
-def _partition_values(file: WrittenFile, dates: Collection[str]) -> dict[str, str | None]:
-    for name, value in file.partition_values.items():
-        if value == "":
-            raise LakehouseError(f"column {name!r}: the log cannot tell an empty partition value from null; give it as null or as another text")
-        if name in dates and value is not None and not _is_date(value):
-            raise LakehouseError(f"column {name!r}: no reader opens a table with the partition {value}; give a date of the years 0001 to 9999")
-    return dict(file.partition_values)
-
-
-def _is_date(text: str) -> bool:
+def _newest(snapshot: Snapshot, at: int, error: DeltaError | OSError) -> DeltaTable:
+    """The table after another's commit; raises what `error` means where there was none."""
+    location = snapshot.location
     try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+        handle = DeltaTable(location)
+    except (DeltaError, OSError) as unread:
+        raise TransientFault(f"{location}: a commit to version {at} failed ({error}), and the table cannot be opened ({unread})") from error
+    if handle.version() > at:
+        return handle
+    if isinstance(error, CommitFailedError | OSError):
+        raise TransientFault(f"{location}: a commit to version {at} failed: {error}") from error
+    raise LakehouseError(f"{location}: version {at} takes no such commit: {error}") from error
 
 
-def _refuse_partition_types(columns: Sequence[Field], partition_columns: Sequence[str]) -> None:
-    types = {field.name: field.type for field in columns}
-    for name in partition_columns:
-        if name not in types:
-            raise LakehouseError(f"partition column {name!r} is no column of the table")
-        if types[name].name not in _PARTITION_TYPES:
-            raise LakehouseError(f"partition column {name!r} is {types[name]}: partition by one of {', '.join(_PARTITION_TYPES)}")
+def _refuse_second(location: str, error: DeltaError | OSError) -> None:
+    try:
+        is_table = DeltaTable.is_deltatable(location)
+    except (DeltaError, OSError) as unread:
+        raise TransientFault(f"{location} could not be made ({error}), and it cannot be opened ({unread})") from error
+    if is_table:
+        raise CommitConflict(f"{location} is a table already: open it and commit to it") from error
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def _refuse_staying(snapshot: Snapshot, removed: Iterable[DataFile]) -> None:
+    if {file.path for file in removed} != {file.path for file in snapshot.files}:
+        raise LakehouseError(f"{snapshot.location}: files of other columns would stay; columns change only where the whole table is written anew")
+
+
+def _refuse_outside(snapshot: Snapshot, files: Iterable[DataFile | WrittenFile], within: Collection[Mapping[str, str | None]]) -> None:
+    allowed = {frozenset(partition.items()) for partition in within}
+    for file in files:
+        if frozenset(file.partition_values.items()) not in allowed:
+            lies = ", ".join(f"{name}={value}" for name, value in file.partition_values.items()) or "no partition"
+            raise LakehouseError(f"{snapshot.location}: {file.path} lies in {lies}, which this commit must not touch; nothing was committed")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lakehouse_platform.delta.ambiguous import COMMIT_ID, commit_path
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot, uri_of
 from lakehouse_platform.delta.statistics import parsed_statistics
@@ -17,7 +18,7 @@ from lakehouse_platform.storage.stored import joined
 
 _COMMIT_NAME = re.compile(r"(\d{20})\.json")
 # What the writer itself says of a commit; the rest of commitInfo is the committer's metadata.
-_WRITERS_OWN = ("timestamp", "operation", "operationParameters", "engineInfo", "clientVersion")
+_WRITERS_OWN = ("timestamp", "operation", "operationParameters", "engineInfo", "clientVersion", COMMIT_ID)
 _Action = dict[str, Any]
 
 
@@ -49,6 +50,11 @@ def commits(location: str, after: int = -1, *, newest_first: bool = False) -> It
     for version, path in sorted(_commit_paths(location).items(), reverse=newest_first):
         if version > after:
             yield _commit(version, _actions(path))
+
+
+def actions_of(location: str, version: int) -> list[dict[str, Any]]:
+    """The actions of one commit, each a JSON object of one key. Raises HistoryGone where the log has none of that version."""
+    return _actions(commit_path(location, version))
 
 
 def identity_of(location: str) -> str | None:

@@ -8,10 +8,11 @@ from typing import Any
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lakehouse_platform.delta.commit import CommitConflict, commit_properties
+from lakehouse_platform.delta.actions import commit_properties
+from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
+from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.delta.snapshot import VersionGone
-from lakehouse_platform.problems import TransientFault
 
 
 def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int] | None = None, metadata: Mapping[str, Any] | None = None) -> int:
@@ -19,15 +20,17 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
 
     Raises CommitConflict when any other commit came after the snapshot, VersionGone when files of `version` were cleaned up.
     """
+    commit_id = new_commit_id()
+
+    def put(handle: DeltaTable) -> None:
+        try:
+            handle.restore(version, commit_properties=commit_properties(commit_id, transactions, metadata))
+        except CommitFailedError:
+            raise
+        except DeltaError as error:
+            if stands_in_log(snapshot.location, snapshot.version + 1, commit_id, error):
+                return
+            raise VersionGone(f"{snapshot.location}: version {version} cannot be restored, files of it were cleaned up ({error})") from error
+
     # A restore moves the handle that it is made by; the snapshot must stay what it is.
-    handle = DeltaTable(snapshot.location, version=snapshot.version)
-    try:
-        handle.restore(version, commit_properties=commit_properties(transactions, metadata))
-    except CommitFailedError as error:
-        latest = DeltaTable(snapshot.location).version()
-        if latest == snapshot.version:
-            raise TransientFault(f"{snapshot.location}: restoring version {version} failed: {error}") from error
-        raise CommitConflict(f"{snapshot.location} is at version {latest}, not at {snapshot.version} any more") from error
-    except DeltaError as error:
-        raise VersionGone(f"{snapshot.location}: version {version} cannot be restored, files of it were cleaned up ({error})") from error
-    return snapshot.version + 1
+    return put_after(snapshot, DeltaTable(snapshot.location, version=snapshot.version), put, commit_id)

@@ -13,6 +13,8 @@ from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import Field, WrittenFile
 
 MAX_TEXT_LENGTH = 32
+# What a table without a property of its own wants statistics of.
+_INDEXED_BY_DEFAULT = "32"
 _LAST_CODE_POINT, _FIRST_SURROGATE, _AFTER_SURROGATES = 0x10FFFF, 0xD800, 0xE000
 _MICROSECONDS_PER_MILLISECOND, _MILLISECONDS_PER_SECOND = 1000, 1000
 # Years of more or fewer digits, years BC and infinities have no form in the log: such a bound is left out.
@@ -42,6 +44,35 @@ def statistics_json(file: WrittenFile, columns: Sequence[Field], unbounded: Coll
     # Written as text, since a decimal that passes through a float loses digits.
     parts = {"numRecords": str(file.rows), "minValues": _json_object(minimums), "maxValues": _json_object(maximums), "nullCount": _json_object(nulls)}
     return _json_object(parts)
+
+
+def indexed_columns(columns: Sequence[Field], partition_columns: Collection[str], configuration: Mapping[str, str]) -> tuple[Field, ...]:
+    """The columns that a table wants statistics of, by its properties (`delta.dataSkippingStatsColumns` goes before the number of them)."""
+    candidates = tuple(column for column in columns if column.name not in partition_columns)
+    named = configuration.get("delta.dataSkippingStatsColumns")
+    if named is not None:
+        names = {_unquoted(name) for name in named.split(",")}
+        return tuple(column for column in candidates if column.name in names)
+    number = int(configuration.get("delta.dataSkippingNumIndexedCols", _INDEXED_BY_DEFAULT))
+    if number < 0:
+        return candidates
+    indexed: list[Field] = []
+    for column in candidates:
+        number -= _leaves(column.type)
+        if number < 0:
+            break
+        indexed.append(column)
+    return tuple(indexed)
+
+
+def _leaves(column_type: ColumnType) -> int:
+    """How many columns a column counts for: the parts of a struct count each."""
+    return sum(_leaves(item) for item in column_type.items) if column_type.name == "struct" else 1
+
+
+def _unquoted(name: str) -> str:
+    name = name.strip()
+    return name[1:-1].replace("``", "`") if name.startswith("`") and name.endswith("`") and len(name) > 1 else name
 
 
 def _put(bounds: dict[str, str], field: Field, given: Mapping[str, str], side: Side) -> None:
