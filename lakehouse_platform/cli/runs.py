@@ -187,9 +187,9 @@ def _outcomes(lakehouse: Lakehouse, table: Table) -> Iterator[Outcome]:
     from lakehouse_platform.medallion.history import Past, standing, versions_since
     from lakehouse_platform.orchestration.checks import GATE, committed_outcomes, counted_outcomes, gate_outcome
 
-    versions = [entry for entry in versions_since(lakehouse, table.name) if entry.record is not None]
-    records = [entry.record for entry in versions if entry.record is not None]
-    past = [Past(entry.version, record.step, record.restored_version) for entry, record in zip(versions, records, strict=True)]
+    made = [(entry.version, entry.record) for entry in versions_since(lakehouse, table.name) if entry.record is not None]
+    records = [record for _, record in made]
+    past = [Past(version, record.step, record.restored_version) for version, record in made]
     if records:
         rules: dict[str, int] = {}
         for record in (records[place] for place in standing(past)):

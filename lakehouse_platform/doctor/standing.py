@@ -14,6 +14,7 @@ from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.project import Project
+from lakehouse_platform.tables.storage import partition_columns
 
 
 def standing_findings(settings: Settings, project: Project, broken: Collection[str] = ()) -> Iterator[Finding]:
@@ -41,7 +42,7 @@ def _of_table(lakehouse: Lakehouse, table: Table, snapshot: Snapshot) -> Iterato
         message = f"batch {batch} is blocked since {block.since:%Y-%m-%d %H:%M} UTC, and what came after it waits: {block.decision.reason}"
         mend = f"`lakehouse quarantine show {table.name} --batch {batch}`, then `lakehouse quarantine release` or `reject` it"
         yield Finding("table", table.name, Status.WARNING, message, mend)
-    wanted = () if table.partition_column is None else (table.partition_column,)
+    wanted = partition_columns(table)
     if snapshot.partition_columns != wanted:
         here, there = (", ".join(columns) or "nothing" for columns in (snapshot.partition_columns, wanted))
         mend = f"take the partitions back in its defs.yaml and contract, or remove {snapshot.location} and materialize it"

@@ -56,6 +56,11 @@ def expression_to_duckdb(text: str, columns: Mapping[str, ColumnType], *, path: 
     return expression_term(text, columns, path=path, line=line).sql
 
 
+def failing_condition(text: str, columns: Mapping[str, ColumnType]) -> str:
+    """DuckDB SQL that is TRUE for rows for which a Spark SQL condition holds, or cannot be judged because it fails itself; null does not hold."""
+    return f"coalesce(TRY(struct_pack(v := coalesce(({expression_to_duckdb(text, columns)}), FALSE))).v, TRUE)"
+
+
 def expression_term(text: str, columns: Mapping[str, ColumnType], *, path: Path = Path("expression"), line: int = 1) -> Term:
     """One Spark SQL expression over columns: its DuckDB SQL, its type, and whether it can fail on some row."""
     try:

@@ -61,6 +61,18 @@ def cursor_of(target: Snapshot, upstream: Snapshot) -> int | None:
     return None if consumed is None or consumed < 0 else consumed
 
 
+def read_so_far(lakehouse: Lakehouse, target: Snapshot, name: str) -> Snapshot | None:
+    """The input `name` as far as the table `target` has read it; None where it has not, or the input is not what was read any more.
+
+    Raises VersionGone where that version of the input was cleaned up.
+    """
+    upstream = lakehouse.snapshot(name)
+    cursor = cursor_of(target, upstream) if upstream is not None else None
+    if upstream is None or cursor is None or cursor > upstream.version:
+        return None
+    return upstream if cursor == upstream.version else lakehouse.snapshot(name, cursor)
+
+
 def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str, until: int | None = None) -> InputChange:
     """What changed in the input `name` since the table `target` last read it, up to and with version `until` (None: up to now)."""
     upstream = lakehouse.snapshot(name, until)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lakehouse_platform.contracts.model import Column, RowRule
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.spelling import duckdb_type, literal, quote
-from lakehouse_platform.engine.transpile import expression_to_duckdb
+from lakehouse_platform.engine.transpile import failing_condition
 from lakehouse_platform.engine.typing import typed
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.storage import unbounded_columns
@@ -67,9 +67,7 @@ def _error(table: Table, kind: str, message: str) -> str:
 
 
 def _failing(table: Table, rule: RowRule) -> str:
-    columns = {column.name: column.type for column in table.contract.columns}
-    predicate = expression_to_duckdb(rule.failing, columns)
-    return f"coalesce(TRY(struct_pack(v := coalesce(({predicate}), FALSE))).v, TRUE)"
+    return failing_condition(rule.failing, {column.name: column.type for column in table.contract.columns})
 
 
 def _rule_text(rule: RowRule) -> str:

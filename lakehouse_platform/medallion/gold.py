@@ -138,12 +138,8 @@ def _plan_partitions(run: _Run, rows: str, driving: Sequence[DataFile], partitio
         _refuse_others(table, affected, [*added, *removed])
     read = tuple(_files_read(run, driving))
     planned = Planned(table, target, run.record, added, removed, run.transactions, read, is_anew=run.everything)
-    update = {
-        "partitions": dict.fromkeys(sorted(partitions), 0) | planned.partitions,
-        "rows": planned.rows,
-        "rules": counted_rules(session, table, written_rows(table, target.location, added)),
-    }
-    return replace(planned, record=run.record.model_copy(update=update))
+    touched = dict.fromkeys(sorted(partitions), 0) | planned.partitions
+    return planned.filled(partitions=touched, rules=counted_rules(session, table, written_rows(table, target.location, added)))
 
 
 def _affected_keys(run: _Run) -> set[str]:

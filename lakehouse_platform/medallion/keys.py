@@ -49,13 +49,8 @@ def plan_keyed(
     has_other_columns = wanted.touched is None and not same_columns(fields, target.columns)
     replaced = _all_rows(session, table, target, wanted) if has_other_columns else replace_rows(session, target, wanted)
     planned = Planned(table, target, record, replaced.added, replaced.removed, transactions, (*read, *replaced.read), is_anew=has_other_columns)
-    update = {
-        "partitions": planned.partitions,
-        "rows": planned.rows - wanted.uncounted,
-        "rules": record.rules or counted_rules(session, table, "SELECT * FROM rows_wanted"),
-        "notes": {**record.notes, "keys_changed": replaced.keys},
-    }
-    return replace(planned, record=record.model_copy(update=update))
+    rules = record.rules or counted_rules(session, table, "SELECT * FROM rows_wanted")
+    return planned.filled(rows=planned.rows - wanted.uncounted, rules=rules, notes={**record.notes, "keys_changed": replaced.keys})
 
 
 def _all_rows(session: Session, table: Table, target: Snapshot, wanted: KeyedRows) -> Replaced:

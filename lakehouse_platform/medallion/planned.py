@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
@@ -41,6 +42,11 @@ class Planned:
     def partitions(self) -> dict[str, int]:
         """Rows after the commit of each partition that it touches."""
         return partition_rows(self.table, self.target, self.added, self.removed)
+
+    def filled(self, **further: Any) -> Planned:
+        """The plan whose record says what the commit does to the table's rows and partitions, and further fields of the record."""
+        update = {"partitions": self.partitions, "rows": self.rows, **further}
+        return replace(self, record=self.record.model_copy(update=update))
 
 
 def commit_planned(planned: Planned) -> StepResult:

@@ -14,7 +14,7 @@ from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import QueryError, Session
 from lakehouse_platform.engine.transpile import expression_term
 from lakehouse_platform.medallion import books
-from lakehouse_platform.medallion.changes import InputChange, cursor_of
+from lakehouse_platform.medallion.changes import InputChange, read_so_far
 from lakehouse_platform.medallion.events import opened_changes
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import lookup_changes
@@ -89,12 +89,10 @@ def _condition(where: str | None) -> str:
 def _read_so_far(lakehouse: Lakehouse, table: Table, target: Snapshot) -> InputChange:
     """Bronze up to the table's cursor, which the replay does not move."""
     source = table.inputs[0]
-    upstream = lakehouse.snapshot(source)
-    cursor = cursor_of(target, upstream) if upstream is not None else None
-    if upstream is None or cursor is None or cursor > upstream.version:
+    read = read_so_far(lakehouse, target, source)
+    if read is None:
         raise LakehouseError(f"{table.name} has not read {source} as it is; run `lakehouse materialize {table.name}` first")
-    read = upstream if cursor == upstream.version else lakehouse.snapshot(source, cursor)
-    return InputChange("none", source, read, cursor, cursor)
+    return InputChange("none", source, read, read.version, read.version)
 
 
 def _choose(run: SilverRun, condition: str) -> int:

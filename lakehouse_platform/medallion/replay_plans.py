@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
@@ -31,9 +30,7 @@ def plan_rows(run: SilverRun, batch: SilverBatch, *, records_gone: int) -> tuple
     record = _record(run, counted.accounts, counted.rules, records_gone)
     planned = Planned(run.table, run.target, record, counted.added, counted.removed, read=counted.removed)
     misses = count_misses(session, batch.query.lookups, batch.lookup_rows("bronze_rows"))
-    notes = {**record.notes, **({"lookup_misses": dict(misses)} if misses else {})}
-    update = {"partitions": planned.partitions, "rows": planned.rows, "notes": notes}
-    return replace(planned, record=record.model_copy(update=update)), TURNED_AWAY
+    return planned.filled(notes={**record.notes, **({"lookup_misses": dict(misses)} if misses else {})}), TURNED_AWAY
 
 
 def plan_events(run: SilverRun, batch: SilverBatch, *, records_gone: int) -> tuple[Planned, str]:

@@ -15,7 +15,7 @@ from lakehouse_platform.delta.snapshot import VersionGone
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.medallion import books
-from lakehouse_platform.medallion.changes import InputChange, cursor_of
+from lakehouse_platform.medallion.changes import InputChange, read_so_far
 from lakehouse_platform.medallion.events import changes_name, ensure_changes, event_fields, rebuild_id
 from lakehouse_platform.medallion.history import Version, versions_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
@@ -65,17 +65,16 @@ def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, l
     record = last.record
     assert record is not None
     quarantine, changes = open_quarantine(lakehouse.location(quarantine_name(table.name))), ensure_changes(lakehouse, table)
-    target, upstream = lakehouse.snapshot(table.name), lakehouse.snapshot(table.inputs[0])
-    cursor = cursor_of(target, upstream) if target is not None and upstream is not None else None
-    if target is None or upstream is None or cursor is None or cursor > upstream.version or not same_columns(event_fields(table), changes.columns):
+    target = lakehouse.snapshot(table.name)
+    read = read_so_far(lakehouse, target, table.inputs[0]) if target is not None else None
+    if target is None or read is None or not same_columns(event_fields(table), changes.columns):
         # All of bronze is read next, or the table is rebuilt, and the set made anew.
         return
     done = f"restored:{target.table_id}"
     is_half_rebuilt = _is_half_rebuilt(target, changes)
     if not is_half_rebuilt and changes.transaction_version(done) == last.version:
         return
-    read = lakehouse.snapshot(table.inputs[0], cursor)
-    change = InputChange("none", table.inputs[0], read, cursor, cursor)
+    change = InputChange("none", table.inputs[0], read, read.version, read.version)
     run = SilverRun(lakehouse, session, table, run_id, quarantine, target, change, changes=changes)
     turned_away = visible_rows(quarantine, books.committed_batches(lakehouse, session, table.name))
     session.table("turned_away", f"SELECT DISTINCT source_file, source_row FROM ({turned_away})")

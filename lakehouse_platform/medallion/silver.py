@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan
@@ -19,6 +18,7 @@ from lakehouse_platform.medallion.changes import InputChange, increment_of
 from lakehouse_platform.medallion.events import opened_changes
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes, with_lookups
+from lakehouse_platform.medallion.planned import Planned, commit_planned
 from lakehouse_platform.medallion.record import CommitRecord, Ruling
 from lakehouse_platform.medallion.replayed_events import finish_events
 from lakehouse_platform.medallion.result import StepResult
@@ -29,12 +29,11 @@ from lakehouse_platform.medallion.silver_gate import identity, let_through, rule
 from lakehouse_platform.medallion.silver_snapshots import refresh_snapshots
 from lakehouse_platform.medallion.silver_write import TURNED_AWAY, Counted, write_batch
 from lakehouse_platform.medallion.stale import is_stale
-from lakehouse_platform.medallion.target import ensure_table, partition_rows, refuse_other_columns
+from lakehouse_platform.medallion.target import ensure_table, refuse_other_columns
 from lakehouse_platform.quality.gate import Verdict
 from lakehouse_platform.quality.quarantine import open_quarantine, quarantine_name, quarantined_rows, replace_batch
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
 
 
 def refresh(lakehouse: Lakehouse, table_name: str, *, run_id: str, partitions: Collection[str] | None = None) -> StepResult:
@@ -150,21 +149,11 @@ def _commit(run: SilverRun, counted: Counted, misses: Mapping[str, int], verdict
         inputs={each.input: (each.from_version, each.to_version) for each in opened},
         accounts=accounts,
         pass_rate=counted.accounts.pass_rate,
-        partitions=partition_rows(table, run.target, counted.added, removed),
-        rows=run.target.rows - sum(file.rows or 0 for file in removed) + sum(file.rows for file in counted.added),
         rules=counted.rules,
         rebuilt=change.reason,
         gate=verdict,
         ruling=run.ruling,
         notes={"lookup_misses": dict(misses)} if misses else {},
     )
-    version = commit(
-        run.target,
-        added=counted.added,
-        removed=removed,
-        transactions={each.cursor_id: each.to_version for each in opened},
-        metadata=record.as_metadata(),
-        unbounded=unbounded_columns(table),
-        columns=stored_fields(table) if change.kind == "all" else None,
-    )
-    return StepResult(table.name, version, record, files_read=len(change.added), rows_read=counted.accounts.read)
+    cursors = {each.cursor_id: each.to_version for each in opened}
+    return commit_planned(Planned(table, run.target, record, counted.added, removed, cursors, change.added, is_anew=change.kind == "all").filled())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
-from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan, snapshot_scan, written_as_files
@@ -14,15 +13,16 @@ from lakehouse_platform.medallion.blocks import BatchBlocked, waiting
 from lakehouse_platform.medallion.changes import cursor_of
 from lakehouse_platform.medallion.contested import ranked, with_partition
 from lakehouse_platform.medallion.lakehouse import Lakehouse
+from lakehouse_platform.medallion.planned import Planned, commit_planned
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.silver_batch import SilverBatch, open_batch
-from lakehouse_platform.medallion.target import ensure_table, partition_rows, refuse_other_columns
+from lakehouse_platform.medallion.target import ensure_table, refuse_other_columns
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
-from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
+from lakehouse_platform.tables.storage import stored_fields
 
 
 def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, partitions: Collection[str]) -> StepResult:
@@ -52,7 +52,6 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
     if cursor is not None:
         _refuse_other_rows(session, target, table, removed, added)
     change = sum(file.rows for file in added) - sum(file.rows or 0 for file in removed)
-    touched = dict.fromkeys(sorted(partitions), 0) | partition_rows(table, target, added, removed)
     record = CommitRecord(
         table=table.name,
         step="backfill",
@@ -60,11 +59,9 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
         batch_id=_backfill_identity(table, target, upstream, partitions),
         code_version=table.code_version,
         accounts=Accounts(read=change, accepted=change),
-        partitions=touched,
-        rows=target.rows + change,
     )
-    version = commit(target, added=added, removed=removed, metadata=record.as_metadata(), unbounded=unbounded_columns(table))
-    return StepResult(table.name, version, record, files_read=len(upstream.files), rows_read=upstream.rows)
+    planned = Planned(table, target, record, added, removed, read=upstream.files)
+    return commit_planned(planned.filled(partitions=dict.fromkeys(sorted(partitions), 0) | planned.partitions))
 
 
 def _winners(batch: SilverBatch, column: str, partitions: Collection[str]) -> str:

@@ -16,7 +16,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion import books
-from lakehouse_platform.medallion.changes import InputChange, cursor_of
+from lakehouse_platform.medallion.changes import InputChange, read_so_far
 from lakehouse_platform.medallion.contested import with_partition
 from lakehouse_platform.medallion.difference import DIFFERENCE, difference
 from lakehouse_platform.medallion.events import current_rows, event_fields, event_hash, opened_changes, rebuild_id
@@ -95,14 +95,11 @@ def rebuild_events(lakehouse: Lakehouse, session: Session, table: Table, run_id:
 def _all_read(lakehouse: Lakehouse, table: Table, target: Snapshot) -> InputChange:
     """All of bronze up to the cursor. What came after it is the next increment's, and judged by the gate there."""
     source = table.inputs[0]
-    upstream = lakehouse.snapshot(source)
-    cursor = cursor_of(target, upstream) if upstream is not None else None
-    if upstream is None or cursor is None or cursor > upstream.version:
+    read = read_so_far(lakehouse, target, source)
+    if read is None:
         raise LakehouseError(f"{table.name} has not read {source} as it is; run `lakehouse materialize {table.name}` first, which computes it whole")
-    read = upstream if cursor == upstream.version else lakehouse.snapshot(source, cursor)
-    assert read is not None
     why = CODE_CHANGED if is_stale(lakehouse, table) else ASKED
-    return InputChange("all", source, read, cursor, cursor, read.files, reason=why)
+    return InputChange("all", source, read, read.version, read.version, read.files, reason=why)
 
 
 def _of_rows(run: SilverRun, batch: SilverBatch) -> SilverRebuild:
@@ -110,10 +107,9 @@ def _of_rows(run: SilverRun, batch: SilverBatch) -> SilverRebuild:
     assert run.change.upstream is not None
     counted = write_batch(run, batch, live=(), read=run.change.upstream.rows)
     misses = count_misses(session, batch.query.lookups, batch.lookup_rows("bronze_rows"))
-    planned = Planned(table, target, _record(run, counted.accounts, counted.rules), counted.added, target.files, _cursors(run), is_anew=True)
-    planned = replace(planned, read=run.change.upstream.files)
-    update = {"partitions": planned.partitions, "rows": planned.rows, "notes": {"lookup_misses": dict(misses)} if misses else {}}
-    planned = replace(planned, record=planned.record.model_copy(update=update))
+    record, read = _record(run, counted.accounts, counted.rules), run.change.upstream.files
+    planned = Planned(table, target, record, counted.added, target.files, _cursors(run), read, is_anew=True)
+    planned = planned.filled(notes={"lookup_misses": dict(misses)} if misses else {})
     return SilverRebuild(run, batch, _compared(run, planned, written_rows(table, target.location, counted.added), counted.accounts), TURNED_AWAY)
 
 

@@ -19,7 +19,7 @@ from lakehouse_platform.medallion.unknown_fields import unknown_field_counts
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.attributes import Refresh
-from lakehouse_platform.tables.storage import contract_fields, stored_fields
+from lakehouse_platform.tables.storage import contract_fields, partition_columns, stored_fields
 
 _OUTCOMES = ("rejected", "late", "filtered")
 # The rows that `write_batch` judged not to be valid, with their reasons.
@@ -79,8 +79,7 @@ def _rows_to_write(batch: SilverBatch, uncontested: str, settled: Settled) -> st
         parts.append(f"SELECT {names} FROM settled WHERE _wins AND NOT _known")
     if settled.rewritten:
         fields = stored_fields(batch.table)
-        partition = batch.table.partition_column
-        rows = scan(fields, (partition,) if partition else (), settled.rewritten, with_file=True)
+        rows = scan(fields, partition_columns(batch.table), settled.rewritten, with_file=True)
         gone = "(SELECT _file, _file_row FROM settled WHERE _known AND NOT _wins)"
         parts.append(f"SELECT {names} FROM ({rows}) ANTI JOIN {gone} USING (_file, _file_row)")
     return " UNION ALL ".join(parts)

@@ -12,7 +12,7 @@ from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
-from lakehouse_platform.engine.transpile import expression_to_duckdb
+from lakehouse_platform.engine.transpile import failing_condition
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.quality.table_rules import measure
 from lakehouse_platform.quality.validation import ROWS_AT_ONCE, validate
@@ -64,8 +64,7 @@ def _row_verdicts(session: Session, table: Table) -> Iterator[Verdict]:
     """Gold is made from rows that were judged: its row rules hold or the query is wrong, and nothing is turned away."""
     types = {column.name: column.type for column in table.contract.columns}
     for rule in table.contract.row_rules:
-        failing = f"coalesce(TRY(struct_pack(v := coalesce(({expression_to_duckdb(rule.failing, types)}), FALSE))).v, TRUE)"
-        count, rows = session.row(f"SELECT count(*) FILTER (WHERE {failing}), count(*) FROM touched")
+        count, rows = session.row(f"SELECT count(*) FILTER (WHERE {failing_condition(rule.failing, types)}), count(*) FROM touched")
         yield Verdict(rule.id, count == 0, {"failing_rows": count, "rows": rows})
 
 

@@ -9,7 +9,7 @@ from lakehouse_platform.contracts.model import Column, Contract, RowRule
 from lakehouse_platform.contracts.types import STRING, ColumnType, array, struct
 from lakehouse_platform.engine.rows import RowQuery
 from lakehouse_platform.engine.spelling import literal, quote
-from lakehouse_platform.engine.transpile import expression_to_duckdb
+from lakehouse_platform.engine.transpile import failing_condition
 
 REASON = struct(field=STRING, rule=STRING, message=STRING, source_text=STRING)
 REASONS = array(REASON)
@@ -82,8 +82,7 @@ def conditions(judge: Judge) -> list[Condition]:
 
 def failing(judge: Judge, rule: RowRule) -> str:
     """TRUE where a rule fails on a row, or cannot be judged because its own expression fails."""
-    predicate = expression_to_duckdb(rule.failing, {column.name: column.type for column in judge.contract.columns})
-    condition = f"coalesce(TRY(struct_pack(v := coalesce(({predicate}), FALSE))).v, TRUE)"
+    condition = failing_condition(rule.failing, {column.name: column.type for column in judge.contract.columns})
     return condition if judge.delete_operation is None else f"({judge.delete_operation} <> 'd' AND {condition})"
 
 

@@ -115,7 +115,7 @@ def _known_inputs(draft: Draft, upstream: Upstream) -> tuple[dict[str, dict[str,
 def _build_row_table(session: Session, table: Table, known: Mapping[str, Mapping[str, ColumnType]]) -> Table:
     assert table.driving is not None
     metadata = known[table.driving]
-    lookups = {name: columns for name, columns in known.items() if name != table.driving}
+    lookups = _looked_up(known, table.driving)
     query = row_query(table.query, metadata, lookups)
     columns = [column for column in mapped_columns(table) if column.name in query.outputs]
     fields = [(field, STRING) for field in query.fields] + [(lookup.alias, struct(**lookup.columns)) for lookup in query.lookups]
@@ -125,6 +125,10 @@ def _build_row_table(session: Session, table: Table, known: Mapping[str, Mapping
     types = {name: kind.items[0] if name in query.can_fail else kind for name, kind in given.items()}
     lineage = column_lineage(table.query, {table.driving: {**metadata, **dict.fromkeys(query.fields, STRING)}, **lookups})
     return _with(table, tuple(query.fields), types, lineage)
+
+
+def _looked_up(known: Mapping[str, Mapping[str, ColumnType]], driving: str) -> dict[str, Mapping[str, ColumnType]]:
+    return {name: columns for name, columns in known.items() if name != driving}
 
 
 def _build_query_table(session: Session, table: Table, known: Mapping[str, Mapping[str, ColumnType]]) -> Table:
@@ -168,7 +172,7 @@ def _query_problems(query: Query, known: Mapping[str, Mapping[str, ColumnType]])
     driving = query.inputs[0] if query.inputs else ""
     try:
         if driving.startswith("bronze/"):
-            row_query(query, known[driving], {name: columns for name, columns in known.items() if name != driving})
+            row_query(query, known[driving], _looked_up(known, driving))
         else:
             output_types(query, known)
     except ProjectError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lakehouse_platform.delta.commit import CommitConflict, commit
-from lakehouse_platform.medallion import blocks, books, silver, silver_changes, silver_gate
+from lakehouse_platform.medallion import blocks, books, planned, silver, silver_changes, silver_gate
 from lakehouse_platform.medallion.blocks import BatchBlocked, open_block
 from lakehouse_platform.medallion.decisions import DECISIONS, Decision, State, append, logged, standing
 from lakehouse_platform.medallion.rebuild import rebuild
@@ -374,7 +374,7 @@ def undisturbed() -> dict[str, tuple[Any, ...]]:
 @pytest.mark.parametrize("state", RULINGS)
 @pytest.mark.parametrize(
     ("module", "step", "is_before"),
-    [(silver, "commit", True), (silver, "commit", False), (blocks, "drop_batches", False), (blocks, "append", False)],
+    [(planned, "commit", True), (planned, "commit", False), (blocks, "drop_batches", False), (blocks, "append", False)],
     ids=["before the table's commit", "before the held rows go", "before the decision is closed", "at the end"],
 )
 def test_a_ruling_that_is_killed_ends_alike_when_it_is_given_again(  # noqa: PLR0917 -- pytest names them
@@ -396,7 +396,7 @@ def test_a_ruling_that_was_killed_after_the_tables_commit_is_closed_by_the_next_
     ingest(shop, "orders/1.jsonl", lines(0, 6, 6))
     block = blocked(shop)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(silver, "commit", dies(commit, is_before=False))
+        patch.setattr(planned, "commit", dies(commit, is_before=False))
         rule_on(shop, block, state)
     assert states(shop) == [State.OPEN]
     with shop.lakehouse.session() as session:
@@ -434,9 +434,9 @@ def dies(step: Callable[..., Any], *, is_before: bool) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("mine", "theirs", "moment"),
     [
-        (State.RELEASED, State.RELEASED, "commit"),
-        (State.RELEASED, State.REJECTED, "commit"),
-        (State.REJECTED, State.RELEASED, "commit"),
+        (State.RELEASED, State.RELEASED, "commit_planned"),
+        (State.RELEASED, State.REJECTED, "commit_planned"),
+        (State.REJECTED, State.RELEASED, "commit_planned"),
         (State.RELEASED, State.REJECTED, "replace_batch"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse_platform.cli.runs import _outcomes
 from lakehouse_platform.delta.commit import CommitConflict, commit
-from lakehouse_platform.medallion import books, silver
+from lakehouse_platform.medallion import books, planned, silver
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.quality.quarantine import open_quarantine, quarantine_name, visible_rows
@@ -97,7 +97,7 @@ def test_a_killed_run_leaves_rows_in_quarantine_that_do_not_count_until_its_batc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(silver, "commit", killed)
+        patch.setattr(planned, "commit", killed)
         shop.run("silver/orders")
     assert quarantined(shop) == []
     shop.run("silver/orders")
@@ -116,7 +116,7 @@ def test_a_lost_race_is_derived_anew(shop: World, monkeypatch: pytest.MonkeyPatc
             raise CommitConflict("another writer")
         return commit(*arguments, **options)
 
-    monkeypatch.setattr(silver, "commit", loses_once)
+    monkeypatch.setattr(planned, "commit", loses_once)
     shop.run("silver/orders")
     assert accounts(shop) == Accounts(read=2, accepted=1, rejected=1)
     assert quarantined(shop) == [("rejected", "where")]
