@@ -35,8 +35,8 @@ SET autoload_known_extensions = false;
 SET async_threads = 0;
 """
 # zstd at its first level writes as fast as snappy and about half the bytes. A part is cut at a size that a rewrite can bear.
-_FILE_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS, FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE"
-_PART_SIZE = "256MB"
+_FILE_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS, OVERWRITE_OR_IGNORE"
+_PART_BYTES = 256_000_000
 
 
 class QueryError(LakehouseError):
@@ -123,19 +123,30 @@ class Session:
         except duckdb.Error as error:
             raise _failure(error) from error
 
-    def write(self, sql: str, location: str, partition_columns: Sequence[str]) -> list[WrittenFile]:
+    def write(
+        self, sql: str, location: str, partition_columns: Sequence[str], *, in_order: bool = False, name: str = "part", part_bytes: int = _PART_BYTES
+    ) -> list[WrittenFile]:
         """Write a query's rows as parquet files below `location`; they belong to no table until they are committed.
 
         Partition columns stand in the path alone (`day=2024-01-31/…`). A query without rows gives no files.
+
+        Args:
+            sql: The query.
+            location: The folder, of this machine or an object store.
+            partition_columns: Columns by whose values the files lie in folders.
+            in_order: Keep the rows in the query's order; without partition columns only.
+            name: What the files' names begin with.
+            part_bytes: A file of a query without partition columns is ended when it has grown to so much.
         """
         self.describe(sql)
         if not is_remote(location):
             Path(location).mkdir(parents=True, exist_ok=True)
-        layout = f"PARTITION_BY ({', '.join(quote(name) for name in partition_columns)})" if partition_columns else f"FILE_SIZE_BYTES '{_PART_SIZE}'"
-        # A file's rows have no order to keep unless the query gives one, and keeping the input's costs a third more time.
-        self._run("SET preserve_insertion_order = false")
+        folders = ", ".join(quote(column) for column in partition_columns)
+        layout = f"PARTITION_BY ({folders})" if folders else f"FILE_SIZE_BYTES {part_bytes}"
+        # A file's rows have no order to keep unless it is asked for, and keeping the input's costs a third more time.
+        self._run(f"SET preserve_insertion_order = {literal(in_order)}")
         try:
-            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({_FILE_OPTIONS}, {layout})")
+            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({_FILE_OPTIONS}, FILENAME_PATTERN {literal(name + '-{uuid}')}, {layout})")
         finally:
             self._run("SET preserve_insertion_order = true")
         return [_written(part, location) for part in parts if _has_rows(part)]
