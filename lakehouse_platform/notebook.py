@@ -15,7 +15,7 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.result import StepResult
 from lakehouse_platform.medallion.steps import run_step
-from lakehouse_platform.medallion.time_travel import snapshot_at
+from lakehouse_platform.medallion.time_travel import snapshot_at, version_of
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.attributes import Refresh
@@ -113,13 +113,13 @@ def create_scd_type2_dimension(
 
 
 def query_time_travel(
-    table: str, version: int | None = None, timestamp: datetime | str | None = None, *, lakehouse: Lakehouse | None = None
+    table: str, version: int | str | None = None, timestamp: datetime | str | None = None, *, lakehouse: Lakehouse | None = None
 ) -> pa.Table:
     """All rows of a table as of a version or an instant, in memory.
 
     Args:
         table: Any table of the lakehouse, also one that the project does not name: silver/orders, silver/orders__quarantine.
-        version: A version of `lakehouse history`.
+        version: A version of `lakehouse history`, or a tag.
         timestamp: An instant, as a datetime or ISO 8601 text; UTC where it names no zone.
         lakehouse: The lakehouse; by default that of the settings.
 
@@ -128,7 +128,8 @@ def query_time_travel(
         LakehouseError: There is no such table, or both version and timestamp are given.
     """
     opened = lakehouse or open_lakehouse()
-    snapshot = snapshot_at(opened, _name(table), version, _instant(timestamp))
+    number = version_of(opened, _name(table), version) if isinstance(version, str) else version
+    snapshot = snapshot_at(opened, _name(table), number, _instant(timestamp))
     with opened.session() as session:
         return session.arrow_reader(snapshot_scan(snapshot), _ROWS_PER_BATCH).read_all()
 

@@ -127,11 +127,11 @@ def test_a_version_that_is_gone_says_which_are_left(lakehouse: Lakehouse) -> Non
     removed = {file.uri for file in then.files} - {file.uri for file in now.files}
     for uri in removed:
         Path(uri).unlink()
-    with pytest.raises(VersionGone, match=rf"version 1 cannot be read any more: .* its log has the versions 0 to {now.version}"):
+    with pytest.raises(VersionGone, match=rf"version 1 cannot be read any more: .* still there: versions 0 and {now.version}"):
         query_time_travel(CUSTOMER, version=1, lakehouse=lakehouse)
     DeltaTable(now.location).create_checkpoint()
     (Path(now.location) / "_delta_log" / f"{0:020}.json").unlink()
-    with pytest.raises(VersionGone, match=rf"version 0 was cleaned out of its log; its log has the versions 1 to {now.version}"):
+    with pytest.raises(VersionGone, match=rf"version 0 was cleaned out of its log; still there: version {now.version}$"):
         query_time_travel(CUSTOMER, version=0, lakehouse=lakehouse)
 
 

@@ -31,6 +31,7 @@ def query(
     word = sql.split(maxsplit=1)[0].upper() if sql.strip() else ""
     if word in _HINTS:
         raise typer.BadParameter(f"{word} is no SELECT: {_HINTS[word]}")
+    from lakehouse_platform.delta.snapshot import VersionGone
     from lakehouse_platform.medallion.selecting import NoSuchTable, selected
 
     lakehouse = open_lakehouse()
@@ -41,7 +42,7 @@ def query(
     except ProjectError as error:
         # Here the mistake stands in what was typed, not in the project's files.
         raise typer.BadParameter("; ".join(f"line {problem.line}: {problem.message}. Mend: {problem.mend}" for problem in error.problems)) from error
-    except NoSuchTable as error:
+    except (NoSuchTable, VersionGone) as error:
         raise typer.BadParameter(str(error)) from error
     show(columns, rows[:wanted], output, empty="The query gives no rows.")
     if wanted is not None and len(rows) > wanted:

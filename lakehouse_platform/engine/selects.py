@@ -254,6 +254,11 @@ class _Select:
             return f"({sql}) AS {quote(node.alias or 'subquery')}", Source(node.alias or "subquery", columns)
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier) or node.args.get("joins"):
             context.refuse(node, f"{node.sql(dialect=SparkSql)[:60]} in FROM", "name a table or a subquery")
+        if node.args.get("version") is not None:
+            # Whoever may read old versions has put their relations in place before.
+            context.refuse(
+                node.args["version"], f"{exp.table_name(node)} AS OF a version or time", "read it as it is: `lakehouse query` alone looks back"
+            )
         name = f"{node.db}/{node.name}".lower().lstrip("/")
         if name not in context.tables:
             known = ", ".join(table.replace("/", ".") for table in context.tables)

@@ -1,18 +1,23 @@
-"""Runs a person's Spark SQL over the tables. Not here: the SQL itself (engine), nor how its rows are shown (cli)."""
+"""Runs a person's Spark SQL over the tables, as they are now or were. Not here: the SQL itself (engine), nor how its rows are shown (cli)."""
 
 from __future__ import annotations
 
 import difflib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.engine.query import parse_select
+from lakehouse_platform.contracts.types import ColumnType
+from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.engine.duckdb import QueryError, Session
+from lakehouse_platform.engine.query import Query, parse_select
+from lakehouse_platform.engine.references import Reference, pointed, refuse_reference
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
-from lakehouse_platform.engine.transpile import to_duckdb
+from lakehouse_platform.engine.transpile import sql_to_duckdb, to_duckdb
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.medallion.time_travel import snapshot_at, version_of
+from lakehouse_platform.problems import LakehouseError, ProjectError
 from lakehouse_platform.tables.storage import POSITION
 
 
@@ -21,22 +26,56 @@ class NoSuchTable(LakehouseError):
 
 
 def selected(lakehouse: Lakehouse, session: Session, sql: str, limit: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of Spark SQL over the tables as they are now. Raises ProjectError, NoSuchTable or LakehouseError for what cannot run."""
+    """Columns and rows of Spark SQL over the tables, each as it is now or AS OF a version, a tag or a timestamp.
+
+    Raises ProjectError, NoSuchTable or LakehouseError for what cannot run.
+    """
     parsed = parse_select(sql, Path("query"))
-    relations, schemas = {}, {}
-    for position, name in enumerate(parsed.inputs):
-        snapshot = lakehouse.snapshot(name) if not name.startswith("/") else None
-        if snapshot is None:
-            raise NoSuchTable(_no_table(lakehouse, name))
-        # Where a row came from orders the rows of a key; who wants to see it names it.
-        hidden = [POSITION.name] if POSITION.name not in sql else []
-        columns = [column for column in snapshot.columns if column.name not in hidden]
-        relations[name], schemas[name] = f"input_{position}", {column.name: column.type for column in columns}
-        names = ", ".join(quote(column.name) for column in columns)
-        session.view(relations[name], f"SELECT {names} FROM ({snapshot_scan(snapshot)})")
+    # Where a row came from orders the rows of a key; who wants to see it names it.
+    hidden = [POSITION.name] if POSITION.name not in sql else []
+    names: dict[Reference, str] = {}
+    schemas: dict[str, dict[str, ColumnType]] = {}
+
+    def name_of(reference: Reference) -> str:
+        if reference not in names:
+            name = names[reference] = f"input/{len(names)}"
+            snapshot = _snapshot(lakehouse, session, parsed, reference)
+            schemas[name] = {column.name: column.type for column in snapshot.columns if column.name not in hidden}
+            session.view(_relation(name), f"SELECT {', '.join(map(quote, schemas[name]))} FROM ({snapshot_scan(snapshot)})")
+        return names[reference]
+
+    query = pointed(parsed, name_of)
     # From outside, two columns of one name have two names, which a row of JSON needs.
-    translated = f"SELECT * FROM ({to_duckdb(parsed, relations, schemas)})"
+    translated = f"SELECT * FROM ({to_duckdb(query, {name: _relation(name) for name in schemas}, schemas)})"
     return list(session.describe(translated)), session.rows(translated if limit is None else f"{translated} LIMIT {limit}")
+
+
+def _relation(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _snapshot(lakehouse: Lakehouse, session: Session, query: Query, reference: Reference) -> Snapshot:
+    """The table that a part of the query names, as of the version that it names."""
+    name = reference.table
+    now = lakehouse.snapshot(name) if not name.startswith("/") else None
+    if now is None:
+        raise NoSuchTable(_no_table(lakehouse, name))
+    if reference.instant is not None:
+        return snapshot_at(lakehouse, name, timestamp=_instant(session, query, reference, reference.instant))
+    if reference.version is not None:
+        return snapshot_at(lakehouse, name, version_of(lakehouse, name, reference.version))
+    return now
+
+
+def _instant(session: Session, query: Query, reference: Reference, given: str) -> datetime:
+    """The instant that Spark SQL gives; one without a zone is UTC."""
+    try:
+        found = session.row(sql_to_duckdb(f"SELECT CAST({given} AS TIMESTAMP) AS instant", {}, {}))[0]
+    except (QueryError, ProjectError):
+        found = None
+    if not isinstance(found, datetime):
+        refuse_reference(query, reference, f"TIMESTAMP AS OF {given} is no instant", "give one, such as '2026-01-31 12:00:00', which is UTC")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _no_table(lakehouse: Lakehouse, name: str) -> str:

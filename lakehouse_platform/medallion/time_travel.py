@@ -1,15 +1,13 @@
-"""Tables as they were: which version stood at a time, and whether it can still be read. Not here: reading its rows (engine/scan.py)."""
+"""Tables of a lakehouse as they were, by version, instant or tag. Not here: which versions there are (delta/versions.py), or their rows (engine)."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from lakehouse_platform.delta.files import Snapshot
-from lakehouse_platform.delta.snapshot import VersionGone
-from lakehouse_platform.medallion.history import versions_since
+from lakehouse_platform.delta.versions import snapshot_as_of, version_at, version_called
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
-from lakehouse_platform.storage import files as storage
 
 
 def snapshot_at(lakehouse: Lakehouse, table: str, version: int | None = None, timestamp: datetime | None = None) -> Snapshot:
@@ -19,45 +17,20 @@ def snapshot_at(lakehouse: Lakehouse, table: str, version: int | None = None, ti
     """
     if version is not None and timestamp is not None:
         raise LakehouseError(f"{table}: give either a version or a timestamp")
+    now = made_snapshot(lakehouse, table)
+    if timestamp is not None:
+        version = version_at(now.location, timestamp, name=table)
+    return now if version is None else snapshot_as_of(now, version, name=table)
+
+
+def version_of(lakehouse: Lakehouse, table: str, text: str) -> int:
+    """The version that a person means by a number, a timestamp or a tag. Raises LakehouseError where there is none of it, or no such table."""
+    return version_called(made_snapshot(lakehouse, table).location, text, name=table)
+
+
+def made_snapshot(lakehouse: Lakehouse, table: str) -> Snapshot:
+    """A table as it is now. Raises LakehouseError where it has not been made yet."""
     now = lakehouse.snapshot(table)
     if now is None:
         raise LakehouseError(f"there is no table {table} at {lakehouse.location(table)}: it has not been made yet")
-    if timestamp is not None:
-        version = _version_at(lakehouse, table, timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC))
-    if version is None or version == now.version:
-        return now
-    if not 0 <= version < now.version:
-        raise VersionGone(f"{table} has no version {version}: its versions go from 0 to {now.version}")
-    try:
-        found = lakehouse.snapshot(table, version)
-    except VersionGone as error:
-        raise VersionGone(f"{table}: version {version} was cleaned out of its log; {_still_there(lakehouse, table, now.version)}") from error
-    assert found is not None
-    missing = [file.path for file in found.files if not storage.exists(file.uri)]
-    if missing:
-        raise VersionGone(
-            f"{table}: version {version} cannot be read any more: {len(missing)} of its {len(found.files)} files were vacuumed, such as "
-            f"{missing[0]}; {_still_there(lakehouse, table, now.version)}"
-        )
-    return found
-
-
-def _version_at(lakehouse: Lakehouse, table: str, timestamp: datetime) -> int:
-    """The last version that was committed by then."""
-    known = list(versions_since(lakehouse, table))
-    standing = [entry.version for entry in known if entry.timestamp_ms <= timestamp.timestamp() * 1000]
-    if standing:
-        return max(standing)
-    oldest = min(known, key=lambda entry: entry.version, default=None)
-    if oldest is None:
-        raise VersionGone(f"{table}: its log names no commit any more, so what stood at {timestamp.isoformat()} cannot be told")
-    first = datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC).isoformat()
-    if oldest.version == 0:
-        raise VersionGone(f"{table} did not exist at {timestamp.isoformat()}: its first version is of {first}")
-    raise VersionGone(f"{table}: its log goes back to {first} (version {oldest.version}), not to {timestamp.isoformat()}")
-
-
-def _still_there(lakehouse: Lakehouse, table: str, newest: int) -> str:
-    # A log without its first commits needs a checkpoint to be opened: the oldest commit that is left may not do by itself.
-    logged = [entry.version for entry in versions_since(lakehouse, table)]
-    return f"its log has the versions {min(logged, default=newest)} to {newest}"
+    return now

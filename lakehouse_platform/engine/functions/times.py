@@ -39,9 +39,9 @@ unix_date(date) int: CAST({0} - DATE '1970-01-01' AS INTEGER)
 !timestamp_seconds(bigint) timestamp: CAST(make_timestamp({0} * CAST(1000000 AS BIGINT)) AS TIMESTAMPTZ)
 !timestamp_millis(bigint) timestamp: CAST(make_timestamp({0} * CAST(1000 AS BIGINT)) AS TIMESTAMPTZ)
 !timestamp_micros(bigint) timestamp: CAST(make_timestamp({0}) AS TIMESTAMPTZ)
-current_timestamp() timestamp: CAST(current_timestamp AS TIMESTAMPTZ)
-now() timestamp: CAST(current_timestamp AS TIMESTAMPTZ)
-current_date() date: CAST(current_timestamp AS DATE)
+current_timestamp() timestamp: CAST(now() AS TIMESTAMPTZ)
+now() timestamp: CAST(now() AS TIMESTAMPTZ)
+current_date() date: CAST(now() AS DATE)
 """
 _TRUNCATIONS = {
     "YEAR": "year", "YYYY": "year", "YY": "year", "QUARTER": "quarter", "MONTH": "month", "MM": "month", "MON": "month", "WEEK": "week",
