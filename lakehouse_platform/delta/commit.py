@@ -101,7 +101,7 @@ def commit(
         data_change: False where the added files hold exactly the rows of the removed ones.
         derived_from: What the commit was derived from, `rows` or `files`.
         checked: The conditions (obligations.py) that every added row was found to keep; a table that demands others refuses the commit.
-        within: Partition values that the removed files, and the added ones, must have one of.
+        within: The partitions that the commit replaces as a whole, by their values: removed and added files must lie in them.
     """
     changed = columns if columns is not None and not same_columns(columns, snapshot.columns) else None
     if changed is not None:
@@ -109,7 +109,7 @@ def commit(
         refuse_partition_types(changed, snapshot.partition_columns)
     if within is not None:
         _refuse_outside(snapshot, [*added, *removed], within)
-    refuse_breaches(snapshot, added, removed, data_change=data_change, checked=checked or {})
+    refuse_breaches(snapshot, added, removed, data_change=data_change, checked=checked or {}, replaces=within is not None)
     now = changed or snapshot.columns
     indexed = indexed_columns(now, snapshot.partition_columns, snapshot.configuration)
     # Overwriting is delta-rs's only way to write another schema and files in one commit. It removes all files of the snapshot itself.
