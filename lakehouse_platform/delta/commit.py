@@ -12,11 +12,15 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from lakehouse_platform.delta.actions import add_actions, commit_properties, refuse_partition_types, remove_actions
 from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile, same_columns
+from lakehouse_platform.delta.handle import is_table, open_handle
 from lakehouse_platform.delta.obligations import refuse_breaches
+from lakehouse_platform.delta.opening import committable, open_handle
 from lakehouse_platform.delta.rebase import Derivation, still_holds
 from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.delta.statistics import indexed_columns
-from lakehouse_platform.problems import LakehouseError, TransientFault
+from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.storage.complaints import told
+from lakehouse_platform.storage.options import client_options
 
 _CONFIGURATION = {
     "delta.checkpointInterval": "10",
@@ -61,12 +65,13 @@ def create_table(
             mode="error",
             partition_by=list(partition_columns),
             configuration=properties,
+            storage_options=client_options(location),
             commit_properties=commit_properties(commit_id, transactions, metadata),
         )
     except (DeltaError, OSError) as error:
         if not stands_in_log(location, 0, commit_id, error):
             _refuse_second(location, error)
-            raise TransientFault(f"{location} could not be made: {error}") from error
+            raise told(location, f"the table could not be made: {error}") from error
     return 0
 
 
@@ -145,12 +150,16 @@ def put_after(
     A commit that stands in the log was made, whatever error came of it. Raises CommitConflict, or TransientFault when nothing was committed.
     """
     location, at = snapshot.location, snapshot.version
+    handle = committable(location, handle)
     for _ in range(_REBASES):
         try:
             put(handle)
         except (DeltaError, OSError) as error:
             if not stands_in_log(location, at + 1, commit_id, error):
                 handle = _newest(snapshot, at, error)
+                # A put whose answer never came may land between the two looks. From here on that version is taken, by it or by another's.
+                if stands_in_log(location, at + 1, commit_id, error):
+                    return at + 1
                 if holds is None or not holds(range(at + 1, handle.version() + 1)):
                     raise CommitConflict(f"{location} is at version {handle.version()}, not at {snapshot.version} any more") from error
                 at = handle.version()
@@ -163,22 +172,22 @@ def _newest(snapshot: Snapshot, at: int, error: DeltaError | OSError) -> DeltaTa
     """The table after another's commit; raises what `error` means where there was none."""
     location = snapshot.location
     try:
-        handle = DeltaTable(location)
+        handle = open_handle(location)
     except (DeltaError, OSError) as unread:
-        raise TransientFault(f"{location}: a commit to version {at} failed ({error}), and the table cannot be opened ({unread})") from error
+        raise told(location, f"a commit to version {at} failed ({error}), and the table cannot be opened ({unread})") from error
     if handle.version() > at:
         return handle
     if isinstance(error, CommitFailedError | OSError):
-        raise TransientFault(f"{location}: a commit to version {at} failed: {error}") from error
+        raise told(location, f"a commit to version {at} failed: {error}") from error
     raise LakehouseError(f"{location}: version {at} takes no such commit: {error}") from error
 
 
 def _refuse_second(location: str, error: DeltaError | OSError) -> None:
     try:
-        is_table = DeltaTable.is_deltatable(location)
+        there_is_one = is_table(location)
     except (DeltaError, OSError) as unread:
-        raise TransientFault(f"{location} could not be made ({error}), and it cannot be opened ({unread})") from error
-    if is_table:
+        raise told(location, f"the table could not be made ({error}), and it cannot be opened ({unread})") from error
+    if there_is_one:
         raise CommitConflict(f"{location} is a table already: open it and commit to it") from error
 
 

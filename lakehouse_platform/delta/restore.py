@@ -12,6 +12,8 @@ from lakehouse_platform.delta.actions import commit_properties
 from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.handle import open_handle
+from lakehouse_platform.delta.opening import open_handle
 from lakehouse_platform.delta.snapshot import VersionGone
 
 
@@ -33,4 +35,4 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
             raise VersionGone(f"{snapshot.location}: version {version} cannot be restored, files of it were cleaned up ({error})") from error
 
     # A restore moves the handle that it is made by; the snapshot must stay what it is.
-    return put_after(snapshot, DeltaTable(snapshot.location, version=snapshot.version), put, commit_id)
+    return put_after(snapshot, open_handle(snapshot.location, snapshot.version), put, commit_id)

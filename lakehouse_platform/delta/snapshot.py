@@ -12,8 +12,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
 from lakehouse_platform.delta.files import DataFile, Snapshot
+from lakehouse_platform.delta.handle import is_table, open_handle
+from lakehouse_platform.delta.opening import open_handle
 from lakehouse_platform.delta.schema import columns_of
 from lakehouse_platform.problems import LakehouseError, TransientFault
+from lakehouse_platform.storage.complaints import told
 
 _NO_MAPPING = (None, "none")
 
@@ -26,13 +29,15 @@ def open_snapshot(location: str, version: int | None = None) -> Snapshot | None:
     """The table at `location` as of `version`, or as it is now; None only where there is no table."""
     location = location.rstrip("/")
     try:
-        table = DeltaTable(location, version=version)
+        table = open_handle(location, version)
     except TableNotFoundError as error:
-        if version is None or not DeltaTable.is_deltatable(location):
+        if version is None or not is_table(location):
             return None
         raise _gone(location, version, error) from error
     except DeltaProtocolError as error:
         raise LakehouseError(f"{location} cannot be read: {error}") from error
+    except OSError as error:
+        raise told(location, error) from error
     except DeltaError as error:
         if version is None:
             raise TransientFault(f"{location} cannot be opened: {error}") from error

@@ -21,6 +21,7 @@ from lakehouse_platform.engine.spelling import literal, quote, type_of
 from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.complaints import is_of_client, told
 from lakehouse_platform.storage.stored import is_remote
 
 # ieee_floating_point_ops off makes x / 0 fail, as in Spark's ANSI mode; nothing may be fetched from the network. Two faults of DuckDB 2.0.0
@@ -53,6 +54,7 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._kinds: dict[str, str] = {}
+        self._reached: list[str] = []
 
     def execute(self, sql: str) -> None:
         """Run SQL for its effect."""
@@ -63,7 +65,7 @@ class Session:
         try:
             return self._run(sql).fetchall()
         except duckdb.Error as error:
-            raise _failure(error) from error
+            raise self._failure(error) from error
 
     def row(self, sql: str) -> tuple[Any, ...]:
         """The single row of a query."""
@@ -87,16 +89,16 @@ class Session:
         try:
             relation = self._connection.sql(sql)
         except duckdb.Error as error:
-            raise _failure(error) from error
+            raise self._failure(error) from error
         return dict(zip(relation.columns, relation.types, strict=True))
 
     def reach(self, url: str) -> None:
         """Let SQL of this session read and write the object store of a URL; without it DuckDB knows this machine's disk alone."""
-        from lakehouse_platform.storage.objects import filesystem  # noqa: PLC0415 -- takes half a second, and is for who has remote tables
+        from lakehouse_platform.storage.filesystem import DataFiles  # noqa: PLC0415 -- takes half a second, and is for who has remote tables
 
-        scheme = urlsplit(url).scheme
-        if scheme not in self._connection.list_filesystems():
-            self._connection.register_filesystem(filesystem(url))
+        self._reached.append(url)
+        if urlsplit(url).scheme not in self._connection.list_filesystems():
+            self._connection.register_filesystem(DataFiles(url))
 
     def view(self, name: str, sql: str) -> None:
         """Give a query a name; it runs each time that it is read."""
@@ -121,7 +123,14 @@ class Session:
         try:
             return self._connection.sql(sql).to_arrow_reader(rows_per_batch)
         except duckdb.Error as error:
-            raise _failure(error) from error
+            raise self._failure(error) from error
+
+    def relation(self, sql: str) -> duckdb.DuckDBPyRelation:
+        """A query as DuckDB's own relation, for those who go on in Python; it lives as long as the session."""
+        try:
+            return self._connection.sql(sql)
+        except duckdb.Error as error:
+            raise self._failure(error) from error
 
     def write(
         self, sql: str, location: str, partition_columns: Sequence[str], *, in_order: bool = False, name: str = "part", part_bytes: int = _PART_BYTES
@@ -161,7 +170,13 @@ class Session:
         try:
             return self._connection.execute(sql)
         except duckdb.Error as error:
-            raise _failure(error) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: duckdb.Error) -> LakehouseError:
+        text = str(error)
+        if self._reached and is_of_client(text):
+            return told(next((url for url in self._reached if f"/{urlsplit(url).netloc}/" in text), self._reached[0]), in_our_words(text))
+        return (StorageError if isinstance(error, duckdb.IOException) else QueryError)(in_our_words(text))
 
 
 @contextmanager
@@ -195,10 +210,6 @@ def _connect(limits: dict[str, str | int]) -> Iterator[Session]:
         yield Session(connection)
     finally:
         connection.close()
-
-
-def _failure(error: duckdb.Error) -> QueryError:
-    return (StorageError if isinstance(error, duckdb.IOException) else QueryError)(in_our_words(str(error)))
 
 
 def _has_rows(part: tuple[Any, ...]) -> bool:

@@ -21,8 +21,8 @@ class Lakehouse:
     project: Project
 
     def location(self, table: str) -> str:
-        """Where a table's files and log are: `<tables>/<layer>/<table>`."""
-        return f"{self.settings.tables_root}/{table}"
+        """Where a table's files and log are: `<root>/<layer>/<table>`; each layer may have a root of its own."""
+        return f"{self.settings.root_of(table)}/{table}"
 
     def snapshot(self, table: str, version: int | None = None) -> Snapshot | None:
         """The table as it is now, or as of a version; None while it has not been created."""

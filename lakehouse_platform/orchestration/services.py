@@ -23,7 +23,7 @@ import yaml
 
 from lakehouse_platform.orchestration.instance import prepare_home
 from lakehouse_platform.problems import LakehouseError
-from lakehouse_platform.settings import Settings
+from lakehouse_platform.settings import Settings, given_variables
 
 MODULE = "lakehouse_platform.definitions"
 _LOCATION = "lakehouse_platform"
@@ -131,10 +131,7 @@ def _starter(settings: Settings, stack: ExitStack) -> Callable[[str, list[str]],
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Of these processes and of all runs: every path absolute, wherever they are."""
-    tables = {} if settings.tables is None or "://" in settings.tables else {"LAKEHOUSE_TABLES": str(Path(settings.tables).absolute())}
-    project = {} if settings.project is None else {"LAKEHOUSE_PROJECT": str(settings.project.absolute())}
-    homes = {"DAGSTER_HOME": str(settings.dagster_home), "LAKEHOUSE_HOME": str(settings.home.absolute())}
-    return {**os.environ, **homes, **project, **tables}
+    return {**os.environ, "DAGSTER_HOME": str(settings.dagster_home), **given_variables(settings)}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

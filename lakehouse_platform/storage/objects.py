@@ -1,10 +1,8 @@
-"""Files in an object store, through obstore: the same Rust client, environment and credentials as delta-rs. Not here: the local disk (local.py).
-
-Options and credentials come from the variables that the client itself reads (AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, …).
-"""
+"""Files in an object store, through obstore: the same Rust client as delta-rs, with the same options. Not here: the local disk (local.py)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeVar
@@ -14,7 +12,9 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import ObjectStore, from_url
 
-from lakehouse_platform.problems import TransientFault
+from lakehouse_platform.settings import client_variables
+from lakehouse_platform.storage.complaints import told
+from lakehouse_platform.storage.options import client_options, retries, without_retries
 from lakehouse_platform.storage.stored import StoredFile
 
 T = TypeVar("T")
@@ -76,13 +76,10 @@ def delete(urls: Iterable[str]) -> None:
             _delete(root, paths[start : start + _DELETED_AT_ONCE])
 
 
-def filesystem(url: str) -> Any:
-    """The object store behind a URL as an fsspec file system, for DuckDB to read and write through."""
-    # Half a second to import, and needed by whoever has remote tables only.
-    from obstore.fsspec import FsspecStore  # noqa: PLC0415
-
-    scheme: Any = urlsplit(url).scheme
-    return FsspecStore(scheme)
+def store_arguments(url: str) -> dict[str, Any]:
+    """What obstore's constructors are given for the store of a URL."""
+    options = client_options(url) or {}
+    return {"config": without_retries(options), "retry_config": {"max_retries": retries(options)}}
 
 
 def _delete(root: str, paths: list[str]) -> None:
@@ -92,15 +89,18 @@ def _delete(root: str, paths: list[str]) -> None:
 def _unless_missing(call: Callable[[], T]) -> T | None:
     try:
         return call()
-    except (NotFoundError, FileNotFoundError):
+    except (NotFoundError, FileNotFoundError) as error:
+        # Where there is no bucket, every file is missing from it.
+        if "NoSuchBucket" in str(error):
+            raise
         return None
 
 
 def _asked(url: str, call: Callable[[], T]) -> T:
     try:
         return call()
-    except BaseError as error:
-        raise TransientFault(f"{url}: the object store did not answer as it should: {error}") from error
+    except (BaseError, OSError) as error:
+        raise told(url, error) from error
 
 
 def _root(url: str) -> str:
@@ -113,6 +113,13 @@ def _store_and_path(url: str) -> tuple[ObjectStore, str]:
     return _store(root), url.removeprefix(root).lstrip("/")
 
 
-@cache
 def _store(root: str) -> ObjectStore:
-    return from_url(root)
+    arguments = store_arguments(root)
+    return _made(root, json.dumps([arguments, sorted(client_variables().items())]))
+
+
+@cache
+def _made(root: str, said: str) -> ObjectStore:
+    """One for all that is said the same of it: connections are kept, and a variable that changed counts."""
+    arguments, _ = json.loads(said)
+    return from_url(root, **arguments)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+# Amazon S3 and what speaks like it, Google Cloud Storage, Azure.
+SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl")
+
 
 @dataclass(frozen=True)
 class StoredFile:
