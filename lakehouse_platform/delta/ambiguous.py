@@ -12,6 +12,10 @@ from lakehouse_platform.storage.stored import joined
 COMMIT_ID = "commit_id"
 
 
+class CommitUnknown(TransientFault):
+    """Whether a commit was made cannot be told for now: not that it was, and not that it was not."""
+
+
 def new_commit_id() -> str:
     """A name for one commit, to know it by in the log."""
     return uuid4().hex
@@ -25,12 +29,12 @@ def commit_path(location: str, version: int) -> str:
 def stands_in_log(location: str, version: int, commit_id: str, error: Exception) -> bool:
     """Whether a version is the commit of that id, after `error` left it open.
 
-    Raises TransientFault where the log cannot be read either: then nobody knows yet.
+    Raises CommitUnknown where the log cannot be read either: then nobody knows yet.
     """
     try:
         content = storage.read(commit_path(location, version))
     except (TransientFault, OSError) as unread:
-        raise TransientFault(
+        raise CommitUnknown(
             f"{location}: it is unknown whether version {version} was committed ({error}), since the log cannot be read either ({unread}). "
             "Mend: run it again once storage answers; what was committed is found there and not written twice"
         ) from error

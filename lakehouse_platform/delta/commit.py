@@ -69,9 +69,13 @@ def create_table(
             commit_properties=commit_properties(commit_id, transactions, metadata),
         )
     except (DeltaError, OSError) as error:
-        if not stands_in_log(location, 0, commit_id, error):
-            _refuse_second(location, error)
+        if stands_in_log(location, 0, commit_id, error):
+            return 0
+        if not _is_there(location, error):
             raise told(location, f"the table could not be made: {error}") from error
+        # The second look is for a put that landed meanwhile, as in put_after.
+        if not stands_in_log(location, 0, commit_id, error):
+            raise CommitConflict(f"{location} is a table already: open it and commit to it") from error
     return 0
 
 
@@ -182,13 +186,11 @@ def _newest(snapshot: Snapshot, at: int, error: DeltaError | OSError) -> DeltaTa
     raise LakehouseError(f"{location}: version {at} takes no such commit: {error}") from error
 
 
-def _refuse_second(location: str, error: DeltaError | OSError) -> None:
+def _is_there(location: str, error: DeltaError | OSError) -> bool:
     try:
-        there_is_one = is_table(location)
+        return is_table(location)
     except (DeltaError, OSError) as unread:
         raise told(location, f"the table could not be made ({error}), and it cannot be opened ({unread})") from error
-    if there_is_one:
-        raise CommitConflict(f"{location} is a table already: open it and commit to it") from error
 
 
 def _refuse_staying(snapshot: Snapshot, removed: Iterable[DataFile]) -> None:
