@@ -12,6 +12,7 @@ from lakehouse_platform.delta.actions import commit_properties
 from lakehouse_platform.delta.ambiguous import new_commit_id
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.opening import open_table
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.problems import LakehouseError
@@ -77,4 +78,4 @@ def _commit(snapshot: Snapshot, value: str, reason: str) -> int:
         )
 
     # The handle moves with its commit; the snapshot must stay what it is.
-    return put_after(snapshot, DeltaTable(snapshot.location, version=snapshot.version), put, commit_id)
+    return put_after(snapshot, open_table(snapshot.location, snapshot.version), put, commit_id)

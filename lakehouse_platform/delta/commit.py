@@ -12,9 +12,9 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from lakehouse_platform.delta.actions import add_actions, commit_properties, refuse_partition_types, remove_actions
 from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile, same_columns
-from lakehouse_platform.delta.handle import is_table, open_handle
+from lakehouse_platform.delta.handle import is_table
 from lakehouse_platform.delta.obligations import refuse_breaches
-from lakehouse_platform.delta.opening import committable, open_handle
+from lakehouse_platform.delta.opening import committable, open_table
 from lakehouse_platform.delta.rebase import Derivation, still_holds
 from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.delta.statistics import indexed_columns
@@ -176,7 +176,7 @@ def _newest(snapshot: Snapshot, at: int, error: DeltaError | OSError) -> DeltaTa
     """The table after another's commit; raises what `error` means where there was none."""
     location = snapshot.location
     try:
-        handle = open_handle(location)
+        handle = committable(location, open_table(location))
     except (DeltaError, OSError) as unread:
         raise told(location, f"a commit to version {at} failed ({error}), and the table cannot be opened ({unread})") from error
     if handle.version() > at:

@@ -11,6 +11,7 @@ from lakehouse_platform.delta.actions import commit_properties
 from lakehouse_platform.delta.ambiguous import new_commit_id
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Field, Snapshot
+from lakehouse_platform.delta.opening import open_table
 from lakehouse_platform.delta.schema import delta_schema
 from lakehouse_platform.problems import LakehouseError
 
@@ -32,4 +33,4 @@ def add_columns(snapshot: Snapshot, columns: Sequence[Field], *, metadata: Mappi
         handle.alter.add_columns(fields, commit_properties=commit_properties(commit_id, None, metadata))
 
     # The handle moves with its commit; the snapshot must stay what it is.
-    return put_after(snapshot, DeltaTable(snapshot.location, version=snapshot.version), put, commit_id)
+    return put_after(snapshot, open_table(snapshot.location, snapshot.version), put, commit_id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lakehouse_platform.delta.ambiguous import COMMIT_ID, commit_path
+from lakehouse_platform.delta.damage import parsed_commit
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot, uri_of
 from lakehouse_platform.delta.statistics import parsed_statistics
@@ -39,10 +39,14 @@ class Commit:
 
 @dataclass(frozen=True)
 class FileChanges:
-    """Files whose rows came and files whose rows went between two versions. `rows` and bounds of removed files may be unknown."""
+    """Files whose rows came and files whose rows went between two versions. `rows` and bounds of removed files may be unknown.
+
+    `versions` names, by path, the commit that brought or took a file, where a row that came or went with it did so in that very commit.
+    """
 
     added: tuple[DataFile, ...]
     removed: tuple[DataFile, ...]
+    versions: Mapping[str, int] = field(default_factory=dict)
 
 
 def commits(location: str, after: int = -1, *, newest_first: bool = False) -> Iterator[Commit]:
@@ -77,25 +81,48 @@ def changes_between(location: str, from_version: int, to_version: int) -> FileCh
     versions = range(from_version + 1, to_version + 1)
     if not all(version in paths for version in versions):
         return _difference(_snapshot(location, from_version), snapshot)
-    added: dict[str, DataFile] = {}
-    removed: dict[str, DataFile] = {}
+    net = _Net()
     for version in versions:
         actions = _actions(paths[version])
         if _commit(version, actions).operation == "RESTORE":
             raise HistoryGone(f"{location}: version {version} restored an earlier one, so the commits around it do not tell what changed")
         if from_version >= 0 and any("metaData" in action for action in actions):
             _refuse_other_columns(_snapshot(location, from_version), snapshot)
-        _apply(actions, snapshot, added, removed)
-    return _readable(FileChanges(tuple(added.values()), tuple(removed.values())), snapshot)
+        _apply(version, actions, snapshot, net)
+    return _readable(net.changes(), snapshot)
 
 
-def _apply(actions: list[_Action], snapshot: Snapshot, added: dict[str, DataFile], removed: dict[str, DataFile]) -> None:
+@dataclass(frozen=True)
+class _Net:
+    """The net effect of commits, and which commit each file came or went with.
+
+    A commit that takes what another of them brought may hold that one's rows in its own files: then neither tells when a row came or went.
+    """
+
+    added: dict[str, DataFile] = field(default_factory=dict)
+    removed: dict[str, DataFile] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    doubtful: set[int] = field(default_factory=set)
+
+    def changes(self) -> FileChanges:
+        files = self.added.keys() | self.removed.keys()
+        told = {path: version for path, version in self.versions.items() if path in files and version not in self.doubtful}
+        return FileChanges(tuple(self.added.values()), tuple(self.removed.values()), told)
+
+
+def _apply(version: int, actions: list[_Action], snapshot: Snapshot, net: _Net) -> None:
     """Take one commit into the net effect: a file that comes and goes, or goes and comes back, changed nothing."""
     for action in actions:
-        if (gone := action.get("remove")) and gone.get("dataChange", True) and added.pop(gone["path"], None) is None:
-            removed[gone["path"]] = _data_file(snapshot.location, gone, snapshot.columns)
-        if (come := action.get("add")) and come.get("dataChange", True) and removed.pop(come["path"], None) is None:
-            added[come["path"]] = _data_file(snapshot.location, come, snapshot.columns)
+        for kind, here, there in (("remove", net.removed, net.added), ("add", net.added, net.removed)):
+            change = action.get(kind)
+            if not change or not change.get("dataChange", True):
+                continue
+            path = change["path"]
+            if there.pop(path, None) is None:
+                here[path] = _data_file(snapshot.location, change, snapshot.columns)
+            else:
+                net.doubtful.update((version, net.versions[path]))
+            net.versions[path] = version
 
 
 def _data_file(location: str, action: _Action, columns: tuple[Field, ...]) -> DataFile:
@@ -146,8 +173,7 @@ def _actions(path: str) -> list[_Action]:
     content = storage.read(path)
     if content is None:
         raise HistoryGone(f"{path} is gone: the log was cleaned up while it was read")
-    # Not splitlines(): texts in the log may hold what Python takes for a line's end, such as U+0085.
-    return [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+    return parsed_commit(path, content)
 
 
 def _commit(version: int, actions: list[_Action]) -> Commit:

@@ -12,9 +12,9 @@ from lakehouse_platform.delta.actions import commit_properties
 from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
-from lakehouse_platform.delta.handle import open_handle
-from lakehouse_platform.delta.opening import open_handle
+from lakehouse_platform.delta.opening import open_table
 from lakehouse_platform.delta.snapshot import VersionGone
+from lakehouse_platform.delta.vacuum import refuse_vacuumed
 
 
 def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int] | None = None, metadata: Mapping[str, Any] | None = None) -> int:
@@ -22,6 +22,7 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
 
     Raises CommitConflict when any other commit came after the snapshot, VersionGone when files of `version` were cleaned up.
     """
+    refuse_vacuumed(snapshot, version)
     commit_id = new_commit_id()
 
     def put(handle: DeltaTable) -> None:
@@ -35,4 +36,4 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
             raise VersionGone(f"{snapshot.location}: version {version} cannot be restored, files of it were cleaned up ({error})") from error
 
     # A restore moves the handle that it is made by; the snapshot must stay what it is.
-    return put_after(snapshot, open_handle(snapshot.location, snapshot.version), put, commit_id)
+    return put_after(snapshot, open_table(snapshot.location, snapshot.version), put, commit_id)

@@ -12,8 +12,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
 from lakehouse_platform.delta.files import DataFile, Snapshot
-from lakehouse_platform.delta.handle import is_table, open_handle
-from lakehouse_platform.delta.opening import open_handle
+from lakehouse_platform.delta.handle import is_table
+from lakehouse_platform.delta.opening import open_table
 from lakehouse_platform.delta.schema import columns_of
 from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.storage.complaints import told
@@ -29,7 +29,7 @@ def open_snapshot(location: str, version: int | None = None) -> Snapshot | None:
     """The table at `location` as of `version`, or as it is now; None only where there is no table."""
     location = location.rstrip("/")
     try:
-        table = open_handle(location, version)
+        table = open_table(location, version)
     except TableNotFoundError as error:
         if version is None or not is_table(location):
             return None

@@ -23,7 +23,7 @@ Ids = Callable[[], list[int]]
 def test_a_put_that_lands_while_its_writer_looks_for_it_is_known_as_its_own(
     table: Snapshot, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, opened = DeltaTable.create_write_transaction, commit_module.open_handle
+    put, opened = DeltaTable.create_write_transaction, commit_module.open_table
     in_flight: list[Callable[[], None]] = []
 
     def timed_out(handle: DeltaTable, *arguments: Any, **options: Any) -> None:
@@ -38,7 +38,7 @@ def test_a_put_that_lands_while_its_writer_looks_for_it_is_known_as_its_own(
         return opened(location, version)
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", timed_out)
-    monkeypatch.setattr(commit_module, "open_handle", landing)
+    monkeypatch.setattr(commit_module, "open_table", landing)
 
     def attempt() -> int:
         snapshot = open_snapshot(table.location)
