@@ -66,8 +66,10 @@ def pointer_path(location: str) -> str:
 
 def _damaged(path: str, how: str) -> DamagedLog:
     version = int(path[-len("00000000000000000000.json") : -len(".json")])
-    return DamagedLog(
-        f"version {version} of the log, {path}, {how}: versions from {version} on cannot be told. "
-        f"Mend: put the file back from a backup. Without one, where {version} is the newest version, remove the file and run again what wrote it; "
-        f"else copy version {version - 1} into a new table and run again what came after"
-    )
+    mend = "Mend: put the file back from a backup"
+    if version:
+        mend += (
+            f"; without one, copy version {version - 1} into a new table and run again what came after it "
+            f"(where {version} is the newest version, removing the file comes to the same)"
+        )
+    return DamagedLog(f"version {version} of the log, {path}, {how}: what it made of the table cannot be told. {mend}")
