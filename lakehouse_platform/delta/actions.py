@@ -16,6 +16,8 @@ from lakehouse_platform.delta.files import DataFile, Field, WrittenFile
 from lakehouse_platform.delta.statistics import statistics_json
 from lakehouse_platform.problems import LakehouseError
 
+# What a commit says it did, in its metadata, that only rearranged rows or told of upkeep: readers of a table's past pass over it.
+MAINTENANCE = "maintenance"
 # Types whose values have one spelling in a path and in the log.
 _PARTITION_TYPES = ("string", "date", "int", "bigint", "boolean", "decimal")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
+from lakehouse_platform.delta.actions import MAINTENANCE
 from lakehouse_platform.delta.log import HistoryGone, actions_of
 
 Derivation = Literal["rows", "files"]
@@ -30,9 +31,16 @@ def _leaves_valid(location: str, version: int, removed: Collection[str], derived
     if not all(allowed.issuperset(action) for action in actions) or any(_is_restore(action) for action in actions):
         return False
     changes: list[Mapping[str, Any]] = [change for action in actions if (change := action.get("add") or action.get("remove"))]
-    if derived_from == "rows" and (not changes or any(change.get("dataChange", True) for change in changes)):
+    if derived_from == "rows" and any(change.get("dataChange", True) for change in changes):
+        return False
+    if derived_from == "rows" and not changes and not any(_is_of_maintenance(action) for action in actions):
         return False
     return not any(change["path"] in removed for change in changes)
+
+
+def _is_of_maintenance(action: Mapping[str, Any]) -> bool:
+    """Whether a commit without files says that it only tells of upkeep, such as a vacuum."""
+    return MAINTENANCE in action.get("commitInfo", {})
 
 
 def _is_restore(action: Mapping[str, Any]) -> bool:
