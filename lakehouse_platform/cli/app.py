@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, doctor, history, ingest, project, quarantine, query, rulings, runs, server
+from lakehouse_platform.cli import catalogue, demo, doctor, history, ingest, project, quarantine, query, rulings, runs, server, versions
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -50,7 +50,12 @@ app.command("restore")(history.restore)
 app.command("check")(runs.check)
 app.command("query")(query.query)
 app.command("tables")(catalogue.tables)
-app.command("history")(catalogue.history)
+app.command("history")(versions.history)
+app.command("diff")(versions.diff)
+app.command("changes")(versions.changes)
+app.command("tag")(versions.tag)
+app.command("tags")(versions.tags)
+app.command("untag")(versions.untag)
 app.command("accounts")(catalogue.accounts)
 app.command("lineage")(catalogue.lineage)
 app.command("up")(server.up)

@@ -1,9 +1,8 @@
-"""Commands that tell what tables there are, what happened to them and where their columns come from. Not here: their rows (query.py)."""
+"""Commands that tell what tables there are, what became of their rows and where their columns come from. Not here: their versions (versions.py)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from lakehouse_platform.medallion.lakehouse import Lakehouse
     from lakehouse_platform.quality.accounts import Accounts
 
-TableArgument = Annotated[str, typer.Argument(help="Layer and name, such as silver/order_lines or silver.order_lines")]
-
 
 def tables(output: FormatOption = Format.TABLE) -> None:
     """Show every table with its rows, files and version; `stale` where rows of it were made by another contract or query than the present one."""
@@ -28,29 +25,7 @@ def tables(output: FormatOption = Format.TABLE) -> None:
     columns = ("table", "refresh", "owner", "rows", "files", "version", "stale", "blocked_since", "location")
     show(columns, rows, output, only_json=("owner", "location"), only_filled=("stale", "blocked_since"), empty="The project has no tables.")
     if output is Format.TABLE:
-        tell(f"They are below {lakehouse.settings.tables_root}; --format json tells owners and places, null: not made yet.")
-
-
-def history(table: TableArgument, output: FormatOption = Format.TABLE) -> None:
-    """Show every version of a table: which step of which run made it, and what it touched."""
-    from lakehouse_platform.medallion.history import versions_since
-
-    lakehouse = open_lakehouse()
-    rows: list[tuple[object, ...]] = []
-    for entry in versions_since(lakehouse, table_name(lakehouse, table)):
-        when, record = datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC), entry.record
-        if record is None:
-            rows.append((entry.version, when, entry.operation, None, None, None, None, None))
-        else:
-            ruling = record.ruling.state if record.ruling is not None else None
-            rows.append((entry.version, when, record.step, record.run_id, record.rows, len(record.partitions), record.rebuilt, ruling))
-    show(
-        ("version", "committed", "step", "run_id", "rows", "partitions", "rebuilt_because", "blocked_batch"),
-        rows,
-        output,
-        only_filled=("rebuilt_because", "blocked_batch"),
-        empty=f"{table} has not been made yet below {lakehouse.settings.tables_root}.",
-    )
+        tell(f"They are below {' and '.join(lakehouse.settings.table_roots)}; --format json tells owners and places, null: not made yet.")
 
 
 def accounts(

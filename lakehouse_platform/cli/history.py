@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakehouse_platform.cli.opening import open_lakehouse, silver_name, table_name
+from lakehouse_platform.cli.opening import open_lakehouse, silver_name, table_name, typed_version
 from lakehouse_platform.cli.output import Format, FormatOption, show, tell, working
 from lakehouse_platform.cli.runs import fail_with, open_runs, tell_unmet
 
@@ -73,7 +73,10 @@ def replay(
 
 def restore(
     table: Annotated[str, typer.Argument(help="A silver or gold table, such as gold/daily_sales")],
-    version: Annotated[int, typer.Option(min=0, help="The version to go back to; `lakehouse history TABLE` shows them")],
+    version: Annotated[
+        str,
+        typer.Option(help="The version to go back to, of `lakehouse history`: its number, a timestamp (UTC unless it says another zone) or a tag"),
+    ],
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Take a table back to an earlier version, as a new commit; what is downstream follows, and the next refresh reads again what came since.
@@ -86,10 +89,11 @@ def restore(
         raise typer.BadParameter(f"{name} only grows: its records are what files held, and taking them back would lose them")
     from lakehouse_platform.medallion.restore import why_not
 
-    if why := why_not(name, lakehouse.snapshot(name), version):
+    wanted = typed_version(lakehouse, name, version)
+    if why := why_not(lakehouse, name, wanted):
         raise typer.BadParameter(why, param_hint="--version")
     with open_runs() as runner:
-        run = runner.restore(name, version)
+        run = runner.restore(name, wanted)
     result = run.results.get(name)
     record = result.record if result is not None else None
     rows = (

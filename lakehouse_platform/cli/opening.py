@@ -58,6 +58,17 @@ def table_name(lakehouse: Lakehouse, typed: str) -> str:
     return name
 
 
+def typed_version(lakehouse: Lakehouse, table: str, typed: str | None) -> int:
+    """The version that a user means by a number, a timestamp or a tag; the newest where none is given."""
+    from lakehouse_platform.delta.snapshot import VersionGone
+    from lakehouse_platform.medallion.time_travel import made_snapshot, version_of
+
+    try:
+        return made_snapshot(lakehouse, table).version if typed is None else version_of(lakehouse, table, typed)
+    except VersionGone as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def silver_name(lakehouse: Lakehouse, typed: str) -> str:
     """A silver table by the name that a user typed: only those judge rows."""
     name = table_name(lakehouse, typed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -74,6 +74,22 @@ def show(
         _print_records(console, names, shown)
     else:
         console.print(_as_table(names, shown, title))
+
+
+def show_batches(
+    columns: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]], output: Format, *, only_filled: Collection[str] = (), empty: str
+) -> None:
+    """Print rows that come in batches as `show` does; JSON of any number of them takes no more memory than one batch."""
+    if output is not Format.JSON:
+        show(columns, [row for batch in batches for row in batch], output, only_filled=only_filled, empty=empty)
+        return
+    separator = ""
+    sys.stdout.write("[")
+    for batch in batches:
+        for row in batch:
+            sys.stdout.write(separator + as_json(dict(zip(columns, row, strict=True))))
+            separator = ", "
+    sys.stdout.write("]\n")
 
 
 def show_records(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, empty: str = "There are no rows.") -> None:

@@ -148,8 +148,10 @@ def _difference(before: Snapshot, after: Snapshot) -> FileChanges:
 def _readable(changes: FileChanges, snapshot: Snapshot) -> FileChanges:
     """The changes, if a reader can still open all of their files: those that left the table may have been vacuumed."""
     present = {file.path for file in snapshot.files}
-    for file in (*changes.added, *changes.removed):
-        if file.path not in present and not storage.exists(file.uri):
+    left = [file for file in (*changes.added, *changes.removed) if file.path not in present]
+    there = storage.sizes(snapshot.location, [file.uri for file in left])
+    for file in left:
+        if file.uri not in there:
             raise HistoryGone(f"{snapshot.location}: {file.path} left the table and has been vacuumed")
     return changes
 

@@ -67,6 +67,15 @@ class Session:
         except duckdb.Error as error:
             raise self._failure(error) from error
 
+    def batches(self, sql: str, rows: int = 10_000) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, so many at a time; nothing else may run in the session until they are all taken."""
+        try:
+            running = self._run(sql)
+            while batch := running.fetchmany(rows):
+                yield batch
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+
     def row(self, sql: str) -> tuple[Any, ...]:
         """The single row of a query."""
         found = self.rows(sql)

@@ -39,7 +39,11 @@ def difference(session: Session, table: Table, target: Snapshot, rows: str) -> d
     }
 
 
+def made_columns(table: Table) -> frozenset[str]:
+    """Columns that say when a row was made, and nothing of what it is."""
+    return frozenset((SILVER_FILLED[0], *clock_outputs(table.query)))
+
+
 def _compared(table: Table, before: Sequence[Field], after: Sequence[Field]) -> list[str]:
-    known = {field.name: field.type for field in before}
-    made = {SILVER_FILLED[0], *clock_outputs(table.query)}
+    known, made = {field.name: field.type for field in before}, made_columns(table)
     return [field.name for field in after if known.get(field.name) == field.type and field.name not in made]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from lakehouse_platform.delta.actions import MAINTENANCE
 from lakehouse_platform.delta.log import commits
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord, record_of
@@ -12,18 +14,24 @@ from lakehouse_platform.medallion.record import CommitRecord, record_of
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a table; `record` is None where another tool or an upkeep commit made it."""
+    """One version of a table; `record` is None where another tool or an upkeep commit made it, and `metadata` all that the commit says of itself."""
 
     version: int
     timestamp_ms: int
     operation: str
     record: CommitRecord | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_upkeep(self) -> bool:
+        """Whether it left every row as it was: files rearranged or deleted."""
+        return MAINTENANCE in self.metadata
 
 
 def versions_since(lakehouse: Lakehouse, table: str, version: int = -1) -> Iterator[Version]:
     """The versions of a table after one, in order; none where the table does not exist."""
     for entry in commits(lakehouse.location(table), version):
-        yield Version(entry.version, entry.timestamp_ms, entry.operation, record_of(entry.metadata))
+        yield Version(entry.version, entry.timestamp_ms, entry.operation, record_of(entry.metadata), entry.metadata)
 
 
 def last_record(lakehouse: Lakehouse, table: str) -> CommitRecord | None:
@@ -39,7 +47,7 @@ def records_backwards(lakehouse: Lakehouse, table: str) -> Iterator[CommitRecord
 def versions_backwards(lakehouse: Lakehouse, table: str) -> Iterator[Version]:
     """The versions of a table, the latest first."""
     for entry in commits(lakehouse.location(table), newest_first=True):
-        yield Version(entry.version, entry.timestamp_ms, entry.operation, record_of(entry.metadata))
+        yield Version(entry.version, entry.timestamp_ms, entry.operation, record_of(entry.metadata), entry.metadata)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import hashlib
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.delta.restore import restore as restore_files
 from lakehouse_platform.delta.retry import with_retries
+from lakehouse_platform.delta.snapshot import VersionGone
+from lakehouse_platform.delta.versions import snapshot_as_of
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import cursor_id
@@ -19,6 +21,7 @@ from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import CommitRecord
 from lakehouse_platform.medallion.replayed_events import finish_events
 from lakehouse_platform.medallion.result import StepResult
+from lakehouse_platform.medallion.target import partition_rows
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.tables.definition import Table
@@ -40,23 +43,27 @@ def restore(lakehouse: Lakehouse, table_name: str, version: int, *, run_id: str)
     return result
 
 
-def why_not(table: str, now: Snapshot | None, version: int) -> str | None:
-    """Why a table, as it stands now, cannot go back to a version: it never had it, or is at it. None where it can."""
+def why_not(lakehouse: Lakehouse, table: str, version: int) -> str | None:
+    """Why a table, as it stands now, cannot go back to a version: it never had it, is at it, or has lost it to a clean-up. None where it can."""
+    now = lakehouse.snapshot(table)
     if now is None:
         return f"{table} does not exist yet, so it has no version {version}"
     if now.version == 0:
         return f"{table} is at version 0, its first: there is none to go back to"
     if not 0 <= version < now.version:
         return f"{table} is at version {now.version}; restore one from 0 to {now.version - 1} (`lakehouse history {table}`)"
+    try:
+        snapshot_as_of(now, version, name=table)
+    except VersionGone as gone:
+        return str(gone)
     return None
 
 
 def _attempt(lakehouse: Lakehouse, session: Session, table: Table, version: int, run_id: str) -> StepResult:
-    now = lakehouse.snapshot(table.name)
-    if why := why_not(table.name, now, version):
+    if why := why_not(lakehouse, table.name, version):
         raise LakehouseError(why)
+    now, then = (lakehouse.snapshot(table.name, each) for each in (None, version))
     assert now is not None
-    then = lakehouse.snapshot(table.name, version)
     assert then is not None
     known = [each.record for each in versions_since(lakehouse, table.name) if each.version <= version and each.record is not None]
     record = CommitRecord(
@@ -66,7 +73,7 @@ def _attempt(lakehouse: Lakehouse, session: Session, table: Table, version: int,
         batch_id=hashlib.sha256(f"{table.name}\0restore\0{now.version}\0{version}".encode()).hexdigest()[:32],
         code_version=known[-1].code_version if known else "",
         accounts=_taken_back(lakehouse, session, table, version),
-        partitions=_partitions(table, now, then),
+        partitions=partition_rows(table, now, *_differing(now, then)),
         rows=then.rows,
         restored_version=version,
     )
@@ -94,15 +101,8 @@ def _cursors(lakehouse: Lakehouse, table: Table, now: Snapshot, then: Snapshot) 
     return cursors
 
 
-def _partitions(table: Table, now: Snapshot, then: Snapshot) -> dict[str, int]:
-    """The rows of each partition whose files differ between the two versions, as they were then."""
-    column = table.partition_column
-    if column is None:
-        return {}
-    paths = {file.path for file in now.files} ^ {file.path for file in then.files}
-    files: list[DataFile] = [file for file in (*now.files, *then.files) if file.path in paths]
-    rows = dict.fromkeys(sorted({str(file.partition_values[column]) for file in files}), 0)
-    for file in then.files:
-        if str(file.partition_values[column]) in rows:
-            rows[str(file.partition_values[column])] += file.rows or 0
-    return rows
+def _differing(now: Snapshot, then: Snapshot) -> tuple[list[DataFile], list[DataFile]]:
+    """The files that a restore brings back, and those that it takes away."""
+    paths = {file.path for file in now.files} & {file.path for file in then.files}
+    back, away = ([file for file in files if file.path not in paths] for files in (then.files, now.files))
+    return back, away

@@ -46,7 +46,7 @@ def written_rows(table: Table, location: str, written: Iterable[WrittenFile]) ->
     return scan(stored_fields(table), partition_columns(table), written_as_files(location, written))
 
 
-def partition_rows(table: Table, target: Snapshot, added: Sequence[WrittenFile], removed: Sequence[DataFile]) -> dict[str, int]:
+def partition_rows(table: Table, target: Snapshot, added: Sequence[DataFile | WrittenFile], removed: Sequence[DataFile]) -> dict[str, int]:
     """Rows after the commit of each partition that it touches; 0 where it leaves one empty. Empty for a table without partitions."""
     column = table.partition_column
     if column is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.snapshot import VersionGone
+from lakehouse_platform.delta.tags import Tag, add_tag, remove_tag
 from lakehouse_platform.delta.versions import snapshot_as_of, version_at, version_called
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
@@ -26,6 +28,20 @@ def snapshot_at(lakehouse: Lakehouse, table: str, version: int | None = None, ti
 def version_of(lakehouse: Lakehouse, table: str, text: str) -> int:
     """The version that a person means by a number, a timestamp or a tag. Raises LakehouseError where there is none of it, or no such table."""
     return version_called(made_snapshot(lakehouse, table).location, text, name=table)
+
+
+def tagged(lakehouse: Lakehouse, table: str, tag: str, version: int) -> Tag:
+    """Give a version a name. Raises VersionGone where it cannot be read, LakehouseError where the name is none or another version's."""
+    snapshot_at(lakehouse, table, version)
+    location = lakehouse.location(table)
+    made = add_tag(location, tag, version)
+    try:
+        # A clean-up that had looked for tags before may have gone on while this one was put.
+        snapshot_at(lakehouse, table, version)
+    except VersionGone:
+        remove_tag(location, tag)
+        raise
+    return made
 
 
 def made_snapshot(lakehouse: Lakehouse, table: str) -> Snapshot:
