@@ -41,7 +41,9 @@ def _findings(port: int) -> Iterator[Finding]:
     from lakehouse_platform.doctor.data import landing_findings, project_findings, setting_findings, table_findings
     from lakehouse_platform.doctor.machine import machine_findings
     from lakehouse_platform.doctor.standing import standing_findings
+    from lakehouse_platform.doctor.stores import store_findings
     from lakehouse_platform.findings import Finding, Status
+    from lakehouse_platform.medallion.decisions import DECISIONS
     from lakehouse_platform.orchestration.diagnosis import instance_findings
     from lakehouse_platform.settings import Settings, setting_names
 
@@ -62,8 +64,13 @@ def _findings(port: int) -> Iterator[Finding]:
     yield from instance_findings(settings)
     project, found = project_findings(settings)
     yield from found
-    tables = list(table_findings(settings))
+    stores = list(store_findings(settings))
+    yield from stores
+    unreachable = [each.subject for each in stores if each.status is Status.FAILED]
+    tables = list(table_findings(settings, unreachable))
     yield from tables
     if project is not None:
-        yield from standing_findings(settings, project, [each.subject for each in tables if each.status is Status.FAILED])
+        broken = [each.subject for each in tables if each.status is Status.FAILED]
+        broken += [name for name in (DECISIONS, *project.tables) if settings.root_of(name) in unreachable]
+        yield from standing_findings(settings, project, broken)
         yield from landing_findings(settings, project)

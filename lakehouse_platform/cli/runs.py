@@ -72,7 +72,7 @@ def check(table: Annotated[str | None, typer.Argument(help="A table; all of them
             told += [f"{name}: {text}" for outcome in outcomes if outcome.check.name == VALIDATION for text in _failed_conditions(outcome)]
             blocked += [str(outcome.metadata["why"]) for outcome in outcomes if "blocked_since" in outcome.metadata]
     sound = f"The project has no mistakes: {len(lakehouse.project.sources)} sources, {len(lakehouse.project.tables)} tables."
-    sound += f" None has data yet below {lakehouse.settings.tables_root}."
+    sound += f" None has data yet below {' and '.join(lakehouse.settings.table_roots)}."
     show(("table", "check", "severity", "status", "failing_rows"), rows, output, empty=sound)
     for why in (*told, *blocked):
         tell(why)

@@ -1,1 +1,1 @@
-"""What is wrong with a lakehouse and its machine, and what mends it: each check reads only, and none stops the others."""
+"""What is wrong with a lakehouse and its machine, and what mends it: no check stops the others, or leaves anything behind."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
+from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.delta.integrity import LogState, log_state, missing_files
 from lakehouse_platform.delta.log import commits
+from lakehouse_platform.delta.opening import damaged_parts
 from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.findings import Finding, Status
 from lakehouse_platform.ingest.landed import landed_files
 from lakehouse_platform.problems import LakehouseError, ProjectError
 from lakehouse_platform.settings import Settings, setting_names, variables
+from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.stored import joined
 from lakehouse_platform.tables.project import Project, load_project
 
 # delta-rs writes one every ten commits; far more than that and opening a table reads all of them.
@@ -50,17 +53,20 @@ def project_findings(settings: Settings) -> tuple[Project | None, list[Finding]]
     return project, [Finding("project", str(settings.defs_root), Status.OK, message)]
 
 
-def table_findings(settings: Settings) -> Iterator[Finding]:
-    """A finding for every table that lies below the tables' root, also those that no project names."""
-    if "://" in settings.tables_root:
-        yield Finding("table", settings.tables_root, Status.OK, "tables of an object store are not looked at")
-        return
-    root = Path(settings.tables_root)
-    locations = sorted(log.parent for log in root.glob("*/*/_delta_log"))
-    if not locations:
-        yield Finding("table", str(root), Status.OK, "there are no tables yet")
-    for location in locations:
-        yield _table(location.relative_to(root).as_posix(), str(location))
+def table_findings(settings: Settings, unreachable: Collection[str] = ()) -> Iterator[Finding]:
+    """A finding for every table that lies below the tables' roots, also those that no project names; none of roots that cannot be reached."""
+    for root in settings.table_roots:
+        if root in unreachable:
+            continue
+        tables = [f"{layer}/{name}" for layer in storage.folders(root) for name in _tables_in(joined(root, layer))]
+        if not tables:
+            yield Finding("table", root, Status.OK, "there are no tables yet")
+        for table in tables:
+            if settings.root_of(table) == root:
+                yield _table(table, joined(root, table))
+            else:
+                mend = f"move its folder to {settings.root_of(table)}/{table}, or remove it"
+                yield Finding("table", joined(root, table), Status.WARNING, "lies where its layer has its tables no more", mend)
 
 
 def landing_findings(settings: Settings, project: Project) -> Iterator[Finding]:
@@ -83,6 +89,10 @@ def landing_findings(settings: Settings, project: Project) -> Iterator[Finding]:
             yield Finding("landing", name, Status.OK, f"{len(files):,} files match {where}")
 
 
+def _tables_in(folder: str) -> Iterator[str]:
+    return (name for name in storage.folders(folder) if "_delta_log" in storage.folders(joined(folder, name)))
+
+
 def _table(name: str, location: str) -> Finding:
     log = log_state(location)
     if log is None:
@@ -93,6 +103,9 @@ def _table(name: str, location: str) -> Finding:
         return Finding("table", name, Status.FAILED, str(error), _remake(location))
     if snapshot is None:
         return Finding("table", name, Status.FAILED, "it cannot be opened", _remake(location))
+    if log.empty:
+        message = f"version {log.empty[0]} of its log is an empty file, so what that commit changed is lost"
+        return Finding("table", name, Status.FAILED, message, f"put the file back from a copy, or: {_remake(location)}")
     missing = missing_files(snapshot)
     if missing:
         message = f"{len(missing)} of its {len(snapshot.files)} files are gone or cut short, such as {missing[0]}"
@@ -100,14 +113,22 @@ def _table(name: str, location: str) -> Finding:
     if log.missing:
         message = f"its log lacks {len(log.missing)} commits between {log.first} and {log.last}, such as {log.missing[0]}"
         return Finding("table", name, Status.WARNING, message, "what they changed is not told any more: tables that read it may be rebuilt once")
-    return _aging(name, location, log, f"version {snapshot.version}, {snapshot.rows:,} rows in {len(snapshot.files):,} files")
+    return _aging(name, snapshot, log, f"version {snapshot.version}, {snapshot.rows:,} rows in {len(snapshot.files):,} files")
 
 
-def _aging(name: str, location: str, log: LogState, message: str) -> Finding:
+def _aging(name: str, snapshot: Snapshot, log: LogState, message: str) -> Finding:
+    location = snapshot.location
     since = log.last - (log.checkpoint if log.checkpoint is not None else log.first)
+    if damaged := damaged_parts(location, snapshot.handle):
+        told = f"{message}; damaged, and read round: {', '.join(damaged)}"
+        return Finding("table", name, Status.WARNING, told, "write to the table: the next commit makes them anew out of the log")
     if log.points_nowhere:
         return Finding(
-            "table", name, Status.WARNING, f"{message}; _last_checkpoint names one that is gone", f"remove {location}/_delta_log/_last_checkpoint"
+            "table",
+            name,
+            Status.WARNING,
+            f"{message}; _last_checkpoint names no checkpoint that is there",
+            f"remove {location}/_delta_log/_last_checkpoint",
         )
     if since > _COMMITS_WITHOUT_CHECKPOINT:
         return Finding(

@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 from lakehouse_platform.findings import Finding, Status
 from lakehouse_platform.settings import Settings
+from lakehouse_platform.storage.stored import is_remote
 
 DISTRIBUTION = "lakehouse-platform"
 _CHECKOUT = Path(__file__).parents[2]
@@ -106,8 +107,7 @@ def _installed(package: str) -> str | None:
 
 def _disk(settings: Settings) -> Iterator[Finding]:
     folders = {"home": settings.home.absolute(), "scratch": settings.scratch}
-    if "://" not in settings.tables_root:
-        folders["tables"] = Path(settings.tables_root).absolute()
+    folders |= {f"tables {root}": Path(root).absolute() for root in settings.table_roots if not is_remote(root)}
     devices: set[int] = set()
     for name, folder in folders.items():
         standing = next(path for path in (folder, *folder.parents) if path.exists())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from types import ModuleType
 
 from lakehouse_platform.storage import local
-from lakehouse_platform.storage.stored import StoredFile, is_remote
+from lakehouse_platform.storage.stored import StoredFile, is_remote, joined
+
+_ASKED_ONE_BY_ONE = 10
 
 
 def walk(folder: str) -> Iterator[StoredFile]:
@@ -18,6 +20,23 @@ def listed(folder: str) -> list[StoredFile]:
     """The files that lie directly in a folder, in no order."""
     found: list[StoredFile] = _room(folder).listed(folder)
     return found
+
+
+def folders(folder: str) -> list[str]:
+    """The names of the folders that lie directly in a folder, in order."""
+    found: list[str] = _room(folder).folders(folder)
+    return found
+
+
+def sizes(folder: str, locations: Collection[str]) -> dict[str, int]:
+    """The sizes of those of these files that are there, by location; most of them are below the folder.
+
+    Many files of an object store are looked up in one list of the folder: to ask for each takes a request for each.
+    """
+    is_listed, within = is_remote(folder) and len(locations) > _ASKED_ONE_BY_ONE, f"{folder}/"
+    listed_sizes = {joined(folder, file.path): file.size_bytes for file in walk(folder)} if is_listed else {}
+    found = {location: listed_sizes.get(location) if is_listed and location.startswith(within) else size_bytes(location) for location in locations}
+    return {location: size for location, size in found.items() if size is not None}
 
 
 def size_bytes(location: str) -> int | None:

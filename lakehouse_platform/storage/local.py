@@ -31,6 +31,14 @@ def listed(folder: str) -> list[StoredFile]:
     return [StoredFile(name, file.size_bytes, file.modified) for name, file in found if file is not None]
 
 
+def folders(folder: str) -> list[str]:
+    """The names of the folders that lie directly in a folder, in order."""
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def stat(path: str) -> StoredFile | None:
     """A file's size and age; None where there is none."""
     try:

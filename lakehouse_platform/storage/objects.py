@@ -23,8 +23,7 @@ _DELETED_AT_ONCE = 1000
 
 def walk(folder: str) -> Iterator[StoredFile]:
     """Every file below a folder."""
-    store, prefix = _store_and_path(folder)
-    prefix = f"{prefix.rstrip('/')}/"
+    store, prefix = _store_and_prefix(folder)
     pages = obstore.list(store, prefix)
     while (page := _asked(folder, lambda: next(pages, None))) is not None:
         for entry in page:
@@ -33,10 +32,16 @@ def walk(folder: str) -> Iterator[StoredFile]:
 
 def listed(folder: str) -> list[StoredFile]:
     """The files that lie directly in a folder."""
-    store, prefix = _store_and_path(folder)
-    prefix = f"{prefix.rstrip('/')}/"
+    store, prefix = _store_and_prefix(folder)
     found = _asked(folder, lambda: obstore.list_with_delimiter(store, prefix))
     return [StoredFile(entry["path"].removeprefix(prefix), entry["size"], entry["last_modified"]) for entry in found["objects"]]
+
+
+def folders(folder: str) -> list[str]:
+    """The names of what stands before a `/` in the names of files below a folder, in order."""
+    store, prefix = _store_and_prefix(folder)
+    found = _asked(folder, lambda: obstore.list_with_delimiter(store, prefix))
+    return sorted(each.removeprefix(prefix).strip("/") for each in found["common_prefixes"])
 
 
 def stat(url: str) -> StoredFile | None:
@@ -111,6 +116,11 @@ def _root(url: str) -> str:
 def _store_and_path(url: str) -> tuple[ObjectStore, str]:
     root = _root(url)
     return _store(root), url.removeprefix(root).lstrip("/")
+
+
+def _store_and_prefix(folder: str) -> tuple[ObjectStore, str]:
+    store, path = _store_and_path(folder)
+    return store, f"{path.rstrip('/')}/" if path else ""
 
 
 def _store(root: str) -> ObjectStore:
