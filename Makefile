@@ -9,7 +9,7 @@ MINIO := $(or $(LAKEHOUSE_TEST_MINIO),$(shell command -v minio),$(CURDIR)/$(VENV
 STAMP := $(VENV)/.installed-$(LOCK_HASH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 operations live lint format up docs bench sabotage lock clean
+.PHONY: help install demo test test-s3 operations soak live lint format up docs bench sabotage lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ operations: $(STAMP) ## A hundred random sequences of ingest, replay, rebuild, r
 test-s3: $(STAMP) ## The tests of object storage on a real MinIO, which is built where there is none (needs Go, 3 minutes)
 	@test -x "$(MINIO)" || GOBIN="$(CURDIR)/$(VENV)/minio" go install github.com/minio/minio@latest
 	CI=true LAKEHOUSE_TEST_S3=minio LAKEHOUSE_TEST_MINIO="$(MINIO)" $(BIN)/python -m pytest -m s3 $(TESTS)
+
+soak: $(STAMP) ## Random writers on shared tables, killed and faulted, then their history is checked: SEED, WRITERS, OPERATIONS, STORE=local or s3
+	$(BIN)/python -m lakehouse_platform_tests.soak $(if $(SEED),--seed $(SEED)) $(if $(WRITERS),--writers $(WRITERS)) \
+		$(if $(OPERATIONS),--operations $(OPERATIONS)) $(if $(STORE),--store $(STORE))
 
 live: $(STAMP) ## The webserver and the daemon on files that land, through kills: some minutes
 	LAKEHOUSE_TEST_LIVE=1 $(BIN)/python -m pytest lakehouse_platform_tests/e2e/test_live_landing.py
