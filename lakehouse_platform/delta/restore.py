@@ -23,6 +23,8 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
     Raises CommitConflict when any other commit came after the snapshot, VersionGone when files of `version` were cleaned up.
     """
     refuse_vacuumed(snapshot, version)
+    if version >= snapshot.version:
+        raise VersionGone(f"{snapshot.location} is at version {snapshot.version}: version {version} is none that it could go back to")
     commit_id = new_commit_id()
 
     def put(handle: DeltaTable) -> None:
