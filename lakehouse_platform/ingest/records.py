@@ -23,7 +23,8 @@ from lakehouse_platform.ingest.source import Source
 Texts = tuple[pa.Array, pa.Array]
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _ROWS_AT_ONCE = 1 << 16
-_NUMBERS = pa.array(array.array("q", range(_ROWS_AT_ONCE)), pa.int64())
+# Not pa.array, which imports pandas, where there is one, to see whether it was given something of it.
+_NUMBERS = pa.Array.from_buffers(pa.int64(), _ROWS_AT_ONCE, [None, pa.py_buffer(array.array("q", range(_ROWS_AT_ONCE)))])
 
 
 class RecordStream:
