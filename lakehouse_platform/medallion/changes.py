@@ -9,6 +9,9 @@ from typing import Literal
 
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
 from lakehouse_platform.delta.log import HistoryGone, changes_between
+from lakehouse_platform.delta.rearranged import last_of_same_rows
+from lakehouse_platform.delta.snapshot import VersionGone
+from lakehouse_platform.delta.versions import absent
 from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.medallion.history import versions_since
@@ -64,13 +67,15 @@ def cursor_of(target: Snapshot, upstream: Snapshot) -> int | None:
 def read_so_far(lakehouse: Lakehouse, target: Snapshot, name: str) -> Snapshot | None:
     """The input `name` as far as the table `target` has read it; None where it has not, or the input is not what was read any more.
 
+    Of versions with the very same rows it is the last one, whose files a vacuum keeps longest.
     Raises VersionGone where that version of the input was cleaned up.
     """
     upstream = lakehouse.snapshot(name)
     cursor = cursor_of(target, upstream) if upstream is not None else None
     if upstream is None or cursor is None or cursor > upstream.version:
         return None
-    return upstream if cursor == upstream.version else lakehouse.snapshot(name, cursor)
+    last = last_of_same_rows(upstream.location, cursor)
+    return upstream if last == upstream.version else lakehouse.snapshot(name, last)
 
 
 def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str, until: int | None = None) -> InputChange:
@@ -94,6 +99,20 @@ def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str, until: int |
     if not changes.added and not changes.removed:
         return InputChange("none", name, upstream, consumed, upstream.version)
     return InputChange("files", name, upstream, consumed, upstream.version, changes.added, changes.removed)
+
+
+def told_apart(lakehouse: Lakehouse, change: InputChange) -> InputChange:
+    """The change, whose upstream has what came in other files than what was there, also where a rearrangement since put both into one file."""
+    if change.kind != "files" or change.removed or change.upstream is None or {file.path for file in change.added} <= _paths(change.upstream):
+        return change
+    try:
+        before = lakehouse.snapshot(change.input, last_of_same_rows(change.upstream.location, change.from_version))
+    except VersionGone as gone:
+        return everything(change, f"what {change.input} held at version {change.from_version} cannot be told any more: {gone}")
+    assert before is not None
+    if missing := absent(change.upstream, before.files):
+        return everything(change, f"{missing[0].path} of {change.input} at version {change.from_version} was vacuumed")
+    return replace(change, upstream=replace(change.upstream, files=(*before.files, *change.added)))
 
 
 def everything(change: InputChange, reason: str) -> InputChange:
@@ -134,6 +153,10 @@ def _rows(upstream: Snapshot, files: Sequence[DataFile], columns: Collection[str
     fields: list[Field] = [field for field in upstream.columns if field.name in columns]
     stored = scan(upstream.columns, upstream.partition_columns, files)
     return f"SELECT {', '.join(quote(field.name) for field in fields)} FROM ({stored})"
+
+
+def _paths(snapshot: Snapshot) -> set[str]:
+    return {file.path for file in snapshot.files}
 
 
 def _everything(name: str, upstream: Snapshot, from_version: int, reason: str | None) -> InputChange:

@@ -17,7 +17,7 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.changes import InputChange, read_so_far
 from lakehouse_platform.medallion.events import changes_name, ensure_changes, event_fields, rebuild_id
-from lakehouse_platform.medallion.history import Version, versions_backwards
+from lakehouse_platform.medallion.history import Version, versions_backwards, versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.silver_batch import SilverRun, open_batch
 from lakehouse_platform.medallion.silver_changes import append_events, collect_events, forget_events
@@ -51,14 +51,19 @@ def finish_events(lakehouse: Lakehouse, session: Session, table: Table, run_id: 
     last = next((version for version in versions_backwards(lakehouse, table.name) if version.record is not None), None)
     if last is None or last.record is None:
         return
-    if last.record.step in ("replay", "restore") or _is_half_rebuilt(lakehouse.snapshot(table.name), lakehouse.snapshot(changes_name(table.name))):
+    changes = lakehouse.snapshot(changes_name(table.name))
+    if last.record.step in ("replay", "restore") or _is_half_rebuilt(lakehouse, lakehouse.snapshot(table.name), changes, table.name):
         # Where a version of bronze was cleaned up, what the table was made from cannot be told any more.
         with suppress(VersionGone):
             with_retries(lambda: _finish(lakehouse, session, table, run_id, last), lakehouse.settings.commit_tries)
 
 
-def _is_half_rebuilt(target: Snapshot | None, changes: Snapshot | None) -> bool:
-    return target is not None and changes is not None and changes.transaction_version(rebuild_id(target.table_id)) == target.version
+def _is_half_rebuilt(lakehouse: Lakehouse, target: Snapshot | None, changes: Snapshot | None, table: str) -> bool:
+    """Whether the set is that of a rebuild which the table has not committed: since the version that it was made for, there is nothing but upkeep."""
+    marked = changes.transaction_version(rebuild_id(target.table_id)) if target is not None and changes is not None else None
+    if target is None or marked is None or not 0 <= marked <= target.version:
+        return False
+    return all(version.is_upkeep for version in versions_since(lakehouse, table, marked))
 
 
 def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, last: Version) -> None:
@@ -71,7 +76,7 @@ def _finish(lakehouse: Lakehouse, session: Session, table: Table, run_id: str, l
         # All of bronze is read next, or the table is rebuilt, and the set made anew.
         return
     done = f"restored:{target.table_id}"
-    is_half_rebuilt = _is_half_rebuilt(target, changes)
+    is_half_rebuilt = _is_half_rebuilt(lakehouse, target, changes, table.name)
     if not is_half_rebuilt and changes.transaction_version(done) == last.version:
         return
     change = InputChange("none", table.inputs[0], read, read.version, read.version)

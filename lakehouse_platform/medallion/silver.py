@@ -14,7 +14,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan
 from lakehouse_platform.medallion import books
 from lakehouse_platform.medallion.blocks import BatchBlocked, close_settled, is_settled, waiting
-from lakehouse_platform.medallion.changes import InputChange, increment_of
+from lakehouse_platform.medallion.changes import InputChange, increment_of, told_apart
 from lakehouse_platform.medallion.events import opened_changes
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.lookups import count_misses, lookup_changes, with_lookups
@@ -89,6 +89,8 @@ def _increment(lakehouse: Lakehouse, session: Session, table: Table, run_id: str
     block = waiting(lakehouse, session, table.name, target)
     lookups = tuple(lookup_changes(lakehouse, table, target))
     plain = _additions_only(increment_of(lakehouse, target, table.inputs[0], block.decision.to_version if block is not None else None))
+    if lakehouse.project.sources[table.inputs[0]].attributes.has_snapshots:
+        plain = told_apart(lakehouse, plain)
     change = with_lookups(session, table, plain, lookups)
     # A rebuild is not judged, so new rows pass the gate before it; the lookups' cursors stay, and the next increment finds the rebuild again.
     is_put_off = change is not plain and plain.kind != "none" and table.attributes.gate_limits is not None

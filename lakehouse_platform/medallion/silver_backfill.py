@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
+from lakehouse_platform.delta.rearranged import last_of_same_rows
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan, snapshot_scan, written_as_files
 from lakehouse_platform.engine.spelling import literal, quote
@@ -42,8 +43,8 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
     # Without a cursor all of bronze would be taken in, past the gate.
     if cursor is None and (block := waiting(lakehouse, session, table.name, target)) is not None:
         raise BatchBlocked(block)
-    if cursor is not None and cursor != upstream.version:
-        upstream = lakehouse.snapshot(table.inputs[0], cursor)
+    if cursor is not None:
+        upstream = lakehouse.snapshot(table.inputs[0], last_of_same_rows(upstream.location, cursor))
         assert upstream is not None
     batch = open_batch(lakehouse, session, table)
     session.view("bronze_rows", snapshot_scan(upstream))

@@ -45,7 +45,8 @@ def _came(lakehouse: Lakehouse, target: Snapshot | None, name: str) -> int | Non
 
 def _came_in_files(lakehouse: Lakehouse, change: InputChange) -> int | None:
     """The valid rows by the accounts of the commits, repeats among them; where a commit has none, the rows of the files that came."""
-    records = [entry.record for entry in versions_since(lakehouse, change.input, change.from_version) if entry.version <= change.to_version]
+    versions = [entry for entry in versions_since(lakehouse, change.input, change.from_version) if entry.version <= change.to_version]
+    records = [entry.record for entry in versions if not entry.is_upkeep]
     if any(record is not None and record.step == "rebuild" for record in records):
         return None
     accounts = [record.accounts for record in records if record is not None and record.accounts is not None]
