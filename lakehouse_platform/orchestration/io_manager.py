@@ -25,6 +25,8 @@ from lakehouse_platform.storage.stored import is_remote
 
 try:
     from dagster_deltalake.config import AzureConfig, ClientConfig, GcsConfig, LocalConfig, S3Config
+
+    from lakehouse_platform.orchestration.asset_storage import reach_storage
 except ImportError as missing:
     raise ImportError("the IO manager needs the extra io-manager: pip install 'lakehouse-platform[io-manager]'") from missing
 
@@ -58,6 +60,7 @@ class DeltaIOManager(dg.ConfigurableIOManager):
             raise LakehouseError(f"{name} gave None: annotate it `-> None` if it keeps its rows itself")
         writes = asset_writes(name, context.definition_metadata)
         location = location_of(name, context.asset_key.path, writes, self.root_uri)
+        reach_storage(location, self.storage_options, self.client_options)
         with open_session(Settings()) as session:
             _reach(session, location)
             naive = frames.stage(session, _GIVEN, obj)
@@ -72,6 +75,7 @@ class DeltaIOManager(dg.ConfigurableIOManager):
         name, kind = name_of(context), self._kind(context)
         writes = asset_writes(name, context.upstream_output.definition_metadata if context.upstream_output is not None else {})
         location = location_of(name, context.asset_key.path, writes, self.root_uri)
+        reach_storage(location, self.storage_options, self.client_options)
         snapshot = open_snapshot(location, context.definition_metadata.get("version"))
         if snapshot is None:
             raise LakehouseError(f"{name} has no table at {location} yet: materialize it first")

@@ -14,7 +14,7 @@ from obstore.store import ObjectStore, from_url
 
 from lakehouse_platform.settings import client_variables
 from lakehouse_platform.storage.complaints import told
-from lakehouse_platform.storage.options import client_options, retries, without_retries
+from lakehouse_platform.storage.options import client_options, of_requests, of_store, retries
 from lakehouse_platform.storage.stored import StoredFile
 
 T = TypeVar("T")
@@ -84,7 +84,8 @@ def delete(urls: Iterable[str]) -> None:
 def store_arguments(url: str) -> dict[str, Any]:
     """What obstore's constructors are given for the store of a URL."""
     options = client_options(url) or {}
-    return {"config": without_retries(options), "retry_config": {"max_retries": retries(options)}}
+    requests = of_requests(options)
+    return {"config": of_store(options), "retry_config": {"max_retries": retries(options)}, **({"client_options": requests} if requests else {})}
 
 
 def _delete(root: str, paths: list[str]) -> None:

@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings, client_variables
+from lakehouse_platform.storage.given import given_options
 from lakehouse_platform.storage.profile import ENDPOINTS, REGIONS, profile_options
 from lakehouse_platform.storage.stored import SCHEMES, is_remote
 
+_OF_STORES = ("aws_", "azure_", "google_")
 _AMAZON = ("s3", "s3a")
 # Whoever has one of these has credentials that the client fetches and renews by itself.
 _RENEWED = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
@@ -34,7 +36,7 @@ def client_options(location: str) -> dict[str, str] | None:
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
         raise LakehouseError(f"{location}: there is no object store {scheme}://; write one of {known}, or a path")
-    found = {"max_retries": str(Settings().store_retries)}
+    found = {"max_retries": str(Settings().store_retries), **given_options(location)}
     return found | _of_amazon(location) if scheme in _AMAZON else found
 
 
@@ -43,13 +45,21 @@ def retries(options: Mapping[str, str]) -> int:
     return int(options["max_retries"])
 
 
-def without_retries(options: Mapping[str, str]) -> dict[str, str]:
+def of_store(options: Mapping[str, str]) -> dict[str, str]:
     """The options that say who and where."""
-    return {name: value for name, value in options.items() if name != "max_retries"}
+    return {name: value for name, value in options.items() if name.startswith(_OF_STORES)}
+
+
+def of_requests(options: Mapping[str, str]) -> dict[str, str]:
+    """The options that say how requests are sent, but for how often."""
+    return {name: value for name, value in options.items() if name != "max_retries" and not name.startswith(_OF_STORES)}
 
 
 def _of_amazon(location: str) -> dict[str, str]:
-    variables = client_variables()
+    # What code gave is as a variable that says it, for this bucket alone.
+    variables = client_variables() | {
+        name.upper() if name != "allow_http" else "AWS_ALLOW_HTTP": text for name, text in given_options(location).items()
+    }
     found = profile_options(location, variables, with_keys=not _has_credentials(variables))
     endpoint = next((variables[name] for name in ENDPOINTS if name in variables), found.get("aws_endpoint_url"))
     if endpoint is None and not any(name in variables for name in REGIONS) and "aws_region" not in found:

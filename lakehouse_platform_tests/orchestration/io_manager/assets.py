@@ -23,7 +23,7 @@ def asset(name: str, rows: Rows, partitions: dg.PartitionsDefinition[Any] | None
     return made
 
 
-def run(
+def run(  # noqa: PLR0917 -- a test reads as the run it is
     io_manager: Any,
     assets: Sequence[dg.AssetsDefinition],
     keys: str | tuple[str, str] | None = None,
