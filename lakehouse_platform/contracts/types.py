@@ -42,6 +42,8 @@ def decimal(precision: int, scale: int) -> ColumnType:
 
 
 STRING, BOOLEAN, INT, BIGINT, DOUBLE, DATE, TIMESTAMP, BINARY = (ColumnType(name) for name in PLAIN_TYPES)
+# A date and a time of day that name no instant. Only tables that others wrote have it: no contract does, and nothing writes it.
+TIMESTAMP_NTZ = ColumnType("timestamp_ntz")
 STRING_MAP = ColumnType("map", items=(STRING, STRING))
 
 

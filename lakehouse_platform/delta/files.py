@@ -60,6 +60,9 @@ class DataFile:
 class Snapshot:
     """One version of a table: its columns (partition columns included), files and configuration, fixed once opened.
 
+    `stored_columns` are the columns as the files spell them, in the same order; empty where they spell them the same. `field_ids`: what the
+    files call a column or a part of one that is to be found by that id. `has_deletions`: some rows of the files are none of the table's.
+    Only foreign tables have any of it (snapshot.open_foreign).
     `handle` is deltalake's own object, for this package alone.
     """
 
@@ -70,6 +73,9 @@ class Snapshot:
     partition_columns: tuple[str, ...]
     configuration: Mapping[str, str]
     files: tuple[DataFile, ...]
+    stored_columns: tuple[Field, ...] = ()
+    field_ids: Mapping[int, str] = field(default_factory=dict)
+    has_deletions: bool = False
     handle: Any = field(default=None, repr=False, compare=False)
 
     def transaction_version(self, app_id: str) -> int | None:

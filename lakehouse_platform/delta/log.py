@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lakehouse_platform.delta.active_files import uri_of
 from lakehouse_platform.delta.ambiguous import COMMIT_ID, commit_path
 from lakehouse_platform.delta.damage import parsed_commit
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
-from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot, uri_of
+from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.delta.statistics import parsed_statistics
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.storage import files as storage

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
+from lakehouse_platform.delta.active_files import uri_of
 from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.delta.log import HistoryGone, actions_of, commits
-from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot, uri_of
+from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.delta.tags import find_tag, tags_of
 from lakehouse_platform.storage import files as storage
 from lakehouse_platform.storage.stored import joined

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from lakehouse_platform.contracts.types import BIGINT, BOOLEAN, DATE, DOUBLE, STRING, TIMESTAMP, ColumnType, decimal
+from lakehouse_platform.contracts.types import BIGINT, BOOLEAN, DATE, DOUBLE, STRING, TIMESTAMP, TIMESTAMP_NTZ, ColumnType, decimal
 from lakehouse_platform.engine.spelling import duckdb_type
 from lakehouse_platform.engine.terms import VOID, Term, null_of
 from lakehouse_platform.engine.text_forms import text_as
@@ -49,7 +49,7 @@ def common_type(left: ColumnType, right: ColumnType) -> ColumnType | None:
     if STRING in (left, right):
         other = right if left == STRING else left
         return _partner_of_text(other)
-    if names == {"date", "timestamp"}:
+    if len(names) == 2 and names <= {"date", "timestamp", "timestamp_ntz"}:
         return TIMESTAMP
     if left.name == right.name and left.items and left.names == right.names:
         items = [common_type(one, other) for one, other in zip(left.items, right.items, strict=True)]
@@ -81,7 +81,8 @@ def _partner_of_text(other: ColumnType) -> ColumnType | None:
         return BIGINT
     if other.name in ("decimal", "double"):
         return DOUBLE
-    return other if other in (BOOLEAN, DATE, TIMESTAMP) else None
+    # A time of day without a zone is compared as Spark does in a session of UTC.
+    return TIMESTAMP if other == TIMESTAMP_NTZ else other if other in (BOOLEAN, DATE, TIMESTAMP) else None
 
 
 def _from_text(term: Term, target: ColumnType, *, or_null: bool) -> Term | None:
@@ -102,6 +103,7 @@ _PLAIN = {
     **dict.fromkeys([("boolean", to) for to in ("int", "bigint", "double", "string")]),
     **dict.fromkeys([(given, "boolean") for given in _NUMERIC_ORDER]),
     **dict.fromkeys([(given, "double") for given in ("int", "bigint", "decimal")]),
+    **dict.fromkeys([("timestamp_ntz", to) for to in ("timestamp", "date", "string")]),
     **dict.fromkeys([("int", "bigint"), ("int", "string"), ("bigint", "string"), ("date", "timestamp"), ("date", "string"), ("timestamp", "date")]),
 }
 

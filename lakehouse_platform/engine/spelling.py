@@ -17,6 +17,7 @@ from lakehouse_platform.contracts.types import (
     INT,
     STRING,
     TIMESTAMP,
+    TIMESTAMP_NTZ,
     ColumnType,
     array,
     decimal,
@@ -87,7 +88,7 @@ def duckdb_type(column_type: ColumnType) -> str:
             pairs = zip(column_type.names, column_type.items, strict=True)
             return "STRUCT(" + ", ".join(f"{quote(name)} {duckdb_type(item)}" for name, item in pairs) + ")"
         case _:
-            return _PLAIN[column_type]
+            return "TIMESTAMP" if column_type == TIMESTAMP_NTZ else _PLAIN[column_type]
 
 
 def type_of(text: str) -> ColumnType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from lakehouse_platform.contracts.types import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, STRING_MAP, TIMESTAMP, array, decimal, struct
+from lakehouse_platform.delta.active_files import uri_of
 from lakehouse_platform.delta.commit import commit, create_table
 from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 
 Write = Callable[..., list[WrittenFile]]
 
@@ -99,86 +100,111 @@ def test_files_of_other_writers_without_statistics_are_files_all_the_same(table:
         {},
         {},
     )
-    assert (elsewhere.uri, elsewhere.rows) == ("file:///elsewhere/z.parquet", 7)
+    assert (elsewhere.uri, elsewhere.rows) == ("/elsewhere/z.parquet", 7)
+
+
+def features(*names: str) -> dict[str, Any]:
+    """A protocol with these features."""
+    return {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": [*names], "writerFeatures": [*names]}
 
 
 @pytest.mark.parametrize(
-    ("protocol", "configuration", "named"),
+    ("protocol", "mode", "told"),
     [
-        (
-            {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]},
-            {},
-            "DeletionVectors",
-        ),
-        ({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["v2Checkpoint"], "writerFeatures": ["v2Checkpoint"]}, {}, "V2Checkpoint"),
-        (
-            {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["timestampNtz"], "writerFeatures": ["timestampNtz"]},
-            {},
-            "timestampNtz",
-        ),
-        ({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["ofTheFuture"], "writerFeatures": ["ofTheFuture"]}, {}, "ofTheFuture"),
-        ({"minReaderVersion": 2, "minWriterVersion": 5}, {"delta.columnMapping.mode": "name"}, "columnMapping"),
+        (features("ofTheFuture"), None, "uses ofTheFuture, which is not known here"),
+        (features("variantType", "deletionVectors"), None, "uses variantType, which is not known here"),
+        (features("catalogManaged"), None, "uses catalogManaged"),
+        (features("deletionVectors", "typeWidening"), None, "uses deletionVectors, which cannot be decoded beside typeWidening"),
+        ({"minReaderVersion": 4, "minWriterVersion": 7, "writerFeatures": []}, None, "(?i)reader (protocol )?version"),
+        ({"minReaderVersion": 2, "minWriterVersion": 5}, "name", "uses columnMapping, which its parquet files alone do not show"),
+        ({"minReaderVersion": 2, "minWriterVersion": 5}, "odd", "uses columnMapping, by 'odd'"),
     ],
 )
-def test_tables_that_parquet_files_alone_do_not_show_are_refused(
-    location: str, protocol: dict[str, Any], configuration: dict[str, str], named: str
-) -> None:
-    mapping = {"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "id"} if configuration else {}
-    schema = {"type": "struct", "fields": [{"name": "id", "type": "long", "nullable": True, "metadata": mapping}]}
-    metadata = {
-        "id": "x",
-        "format": {"provider": "parquet", "options": {}},
-        "schemaString": json.dumps(schema),
-        "partitionColumns": [],
-        "configuration": configuration,
-    }
-    (Path(location) / "_delta_log").mkdir(parents=True)
-    log(location, 0, {"protocol": protocol}, {"metaData": metadata})
-    with pytest.raises(LakehouseError, match=f"(?i){named}"):
+def test_what_would_be_read_wrong_is_refused_by_name(location: str, protocol: dict[str, Any], mode: str | None, told: str) -> None:
+    mapping = {"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "id"} if mode else {}
+    make_log(location, {"id": "long"}, protocol=protocol, configuration={"delta.columnMapping.mode": mode} if mode else {}, column_metadata=mapping)
+    with pytest.raises(LakehouseError, match=told) as refusal:
         open_snapshot(location)
+    assert not isinstance(refusal.value, TransientFault), "another try is no use"
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [features("deletionVectors"), features("v2Checkpoint"), features("timestampNtz"), features("vacuumProtocolCheck"), features("typeWidening")],
+)
+def test_features_that_change_no_row_are_no_reason_to_refuse(location: str, protocol: dict[str, Any]) -> None:
+    make_log(location, {"id": "long"}, protocol=protocol)
+    assert reopened(location).columns == (Field("id", BIGINT),)
 
 
 def test_a_column_of_an_unknown_type_is_named(location: str) -> None:
-    schema = {
-        "type": "struct",
-        "fields": [
-            {"name": "old", "type": "short", "nullable": True, "metadata": {}},
-            {"name": "odd", "type": "void", "nullable": True, "metadata": {}},
-        ],
-    }
-    metadata = {
-        "id": "x",
-        "format": {"provider": "parquet", "options": {}},
-        "schemaString": json.dumps(schema),
-        "partitionColumns": [],
-        "configuration": {},
-    }
-    (Path(location) / "_delta_log").mkdir(parents=True)
-    log(location, 0, {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": metadata})
-    with pytest.raises(LakehouseError, match="column 'odd' cannot be read"):
+    make_log(location, {"old": "short", "nothing": "void", "odd": "interval day to second"})
+    with pytest.raises(LakehouseError, match="odd"):
         open_snapshot(location)
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("day=2024-01-05/x%2520y.parquet", "{}/day=2024-01-05/x%20y.parquet"),
+        ("file:///else%20where/z.parquet", "/else where/z.parquet"),
+        ("file:/elsewhere/z.parquet", "/elsewhere/z.parquet"),
+        ("s3a://bucket/z.parquet", "s3://bucket/z.parquet"),
+        ("/elsewhere/z.parquet", "/elsewhere/z.parquet"),
+        ("a:b.parquet", "{}/a:b.parquet"),
+    ],
+)
+def test_a_path_of_the_log_is_what_a_reader_opens(location: str, path: str, uri: str) -> None:
+    assert uri_of(location, path) == uri.format(location)
+
+
+def test_bounds_of_a_part_are_not_taken_for_those_of_a_column_whose_name_has_a_point(location: str) -> None:
+    make_log(location, {"a": {"type": "struct", "fields": [field_json("b", "long")]}, "a.b": "long", "c.d": "long"})
+    stats = {"numRecords": 1, "minValues": {"a": {"b": 1}, "c.d": 3}, "maxValues": {"a": {"b": 2}, "c.d": 4}}
+    log(
+        location,
+        1,
+        {"add": {"path": "p.parquet", "partitionValues": {}, "size": 9, "modificationTime": 1, "dataChange": True, "stats": json.dumps(stats)}},
+    )
+    (file,) = reopened(location).files
+    assert (dict(file.minimums), dict(file.maximums)) == ({"c.d": 3}, {"c.d": 4})
 
 
 def test_partition_values_of_every_type_are_spelt_as_in_the_log(location: str) -> None:
     types = {"at": "timestamp", "n": "integer", "day": "date", "f": "boolean", "name": "string"}
     values = {"at": "2024-01-01 10:00:00.5", "n": "7", "day": "2024-01-01", "f": "false", "name": None}
-    schema = {
-        "type": "struct",
-        "fields": [{"name": name, "type": kind, "nullable": True, "metadata": {}} for name, kind in (types | {"id": "long"}).items()],
-    }
+    make_log(location, types | {"id": "long"}, partition_columns=[*types])
+    log(location, 1, {"add": {"path": "p.parquet", "partitionValues": values, "size": 9, "modificationTime": 1, "dataChange": True}})
+    (file,) = reopened(location).files
+    assert file.partition_values == values | {"at": "2024-01-01 10:00:00.500000"}
+    assert date.fromisoformat(file.partition_values["day"] or "") == date(2024, 1, 1)
+
+
+def field_json(name: str, kind: Any, **metadata: Any) -> dict[str, Any]:
+    """A column or a part of one as the schema in the log has it."""
+    return {"name": name, "type": kind, "nullable": True, "metadata": metadata}
+
+
+def make_log(
+    location: str,
+    types: Mapping[str, Any],
+    *,
+    protocol: Mapping[str, Any] | None = None,
+    configuration: Mapping[str, str] | None = None,
+    partition_columns: Sequence[str] = (),
+    column_metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Make an empty table as another writer would."""
+    schema = {"type": "struct", "fields": [field_json(name, kind, **(column_metadata or {})) for name, kind in types.items()]}
     metadata = {
         "id": "x",
         "format": {"provider": "parquet", "options": {}},
         "schemaString": json.dumps(schema),
-        "partitionColumns": [*types],
-        "configuration": {},
+        "partitionColumns": [*partition_columns],
+        "configuration": dict(configuration or {}),
     }
     (Path(location) / "_delta_log").mkdir(parents=True)
-    add = {"path": "p.parquet", "partitionValues": values, "size": 9, "modificationTime": 1, "dataChange": True}
-    log(location, 0, {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": metadata}, {"add": add})
-    (file,) = reopened(location).files
-    assert file.partition_values == values | {"at": "2024-01-01 10:00:00.500000"}
-    assert date.fromisoformat(file.partition_values["day"] or "") == date(2024, 1, 1)
+    log(location, 0, {"protocol": dict(protocol or {"minReaderVersion": 1, "minWriterVersion": 2})}, {"metaData": metadata})
 
 
 def log(location: str, version: int, *actions: dict[str, Any]) -> None:
