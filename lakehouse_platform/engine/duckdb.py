@@ -30,11 +30,11 @@ from lakehouse_platform.storage.stored import is_remote
 _MEANING = """
 SET TimeZone = 'UTC';
 SET ieee_floating_point_ops = false;
-SET disabled_optimizers = 'common_subexpressions';
 SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
 SET async_threads = 0;
 """
+_DISABLED = "common_subexpressions"
 # zstd at its first level writes as fast as snappy and about half the bytes. A part is cut at a size that a rewrite can bear.
 _FILE_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS, OVERWRITE_OR_IGNORE"
 _PART_BYTES = 256_000_000
@@ -169,6 +169,18 @@ class Session:
             self._run("SET preserve_insertion_order = true")
         return [_written(part, location) for part in parts if _has_rows(part)]
 
+    @contextmanager
+    def joins_as_written(self) -> Iterator[None]:
+        """Let every join keep its right side in memory and stream its left one past it, whatever DuckDB guesses of their sizes.
+
+        For who knows the sizes: DuckDB takes files of a given schema for one row, and then keeps a table of 60 million in memory instead of the keys.
+        """
+        self._run(f"SET disabled_optimizers = '{_DISABLED},join_order,build_side_probe_side'")
+        try:
+            yield
+        finally:
+            self._run(f"SET disabled_optimizers = '{_DISABLED}'")
+
     def _create(self, kind: str, name: str, sql: str) -> None:
         if self._kinds.get(name, kind) != kind:
             self.drop(name)
@@ -215,7 +227,7 @@ def memory_session() -> Iterator[Session]:
 def _connect(limits: dict[str, str | int]) -> Iterator[Session]:
     connection = duckdb.connect(config=dict(limits))
     try:
-        connection.execute(_MEANING)
+        connection.execute(f"{_MEANING}SET disabled_optimizers = '{_DISABLED}';")
         yield Session(connection)
     finally:
         connection.close()

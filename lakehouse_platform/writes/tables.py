@@ -14,9 +14,10 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.writes.change import Change, Options, Written
 from lakehouse_platform.writes.committing import refuse, write, write_rows
 from lakehouse_platform.writes.deletion import plan_delete
+from lakehouse_platform.writes.merge import Merge, Upsert, forget_source, keep_source
 from lakehouse_platform.writes.partitions import Partitions, parted, within
 from lakehouse_platform.writes.source import rows_of
-from lakehouse_platform.writes.upsert import Merge, Plan, forget_source, keep_source, plan_upsert
+from lakehouse_platform.writes.upsert import plan_upsert
 
 
 def append(session: Session, location: str, rows_sql: str, **options: Unpack[Options]) -> Written:
@@ -86,7 +87,8 @@ def upsert(
     merge = Merge(tuple(key), update, insert, deleted, delete_missing)
     keep_source(session, rows, merge, location)
     try:
-        return write(location, options, lambda target: plan_upsert(Plan(session, target, rows, merge, options.get("unbounded", ()))), rows)
+        with session.joins_as_written():
+            return write(location, options, lambda target: plan_upsert(Upsert(session, target, rows, merge, options.get("unbounded", ()))), rows)
     finally:
         forget_source(session)
 
