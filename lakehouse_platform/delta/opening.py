@@ -107,7 +107,7 @@ def _read_round(location: str, version: int | None, error: DeltaError) -> DeltaT
         except DeltaError:
             damaged[base] = checkpoints.get(base, ())
             continue
-        return _by_detour(location, version, handle, _Detour(copy, damaged, _is_damaged(location, checkpoints.keys() - damaged.keys())), error)
+        return _by_detour(location, version, handle, _Detour(copy, damaged, _is_pointer_damaged(location, damaged)), error)
     raise error
 
 
@@ -128,10 +128,14 @@ def _is_of_this_log(version: int | None, commits: Collection[int], checkpoints: 
     return version <= max((*commits, *checkpoints), default=-1) and (0 in commits or any(base <= version for base in checkpoints))
 
 
-def _is_damaged(location: str, checkpoints: Collection[int]) -> bool:
-    """Whether the pointer names none of these checkpoints."""
+def _is_pointer_damaged(location: str, damaged: Collection[int]) -> bool:
+    """Whether the pointer names no checkpoint, or one of the damaged."""
     pointer = storage.read(pointer_path(location))
-    return pointer is not None and pointed_checkpoint(pointer) not in checkpoints
+    if pointer is None:
+        return False
+    version = pointed_checkpoint(pointer)
+    # Listed after the pointer was read: another may have made a checkpoint, and then the pointer to it, in the meantime.
+    return version in damaged or version not in log_files(location)[1]
 
 
 def _copied(location: str, checkpoint: Iterable[str], versions: range) -> TemporaryDirectory[str]:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from lakehouse_platform.contracts.types import BIGINT
+from lakehouse_platform.delta import opening
 from lakehouse_platform.delta.commit import commit, create_table
 from lakehouse_platform.delta.damage import DamagedLog
 from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
@@ -205,3 +207,28 @@ def test_an_older_commit_that_is_empty_is_found_by_the_look_at_the_log(location:
     log.put(commit_name(7), b"")
     state = log_state(location)
     assert state is not None and state.empty == (7,)
+
+
+def test_a_checkpoint_that_another_makes_meanwhile_is_no_damage(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(location)
+    handle_of, files_of = opening.open_handle, opening.log_files
+    answers, listings = [DeltaError("503 Service Unavailable")], ["the first"]
+
+    def once_unanswered(place: str, version: int | None = None) -> DeltaTable:
+        if answers:
+            raise answers.pop()
+        return handle_of(place, version)
+
+    def listed(place: str) -> tuple[frozenset[int], dict[int, tuple[str, ...]]]:
+        found = files_of(place)
+        if listings:
+            listings.pop()
+            for version in (13, 14):
+                commit(opened(place), added=[WrittenFile(f"f{version}.parquet", {}, 10, 1, {})])
+        return found
+
+    monkeypatch.setattr(opening, "open_handle", once_unanswered)
+    monkeypatch.setattr(opening, "log_files", listed)
+    snapshot = opened(location)
+    assert json.loads(Log(location).read(POINTER))["version"] == 14
+    assert (snapshot.version, damaged_parts(location, snapshot.handle)) == (14, [])
