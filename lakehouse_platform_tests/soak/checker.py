@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from lakehouse_platform_tests.soak.history import Attempt, Invocation
-from lakehouse_platform_tests.soak.operations import Operation, Optimise, Read, Restore, Row, State, Vacuum, effect
+from lakehouse_platform_tests.soak.operations import Clean, Operation, Optimise, Read, Restore, Row, State, Vacuum, effect
 from lakehouse_platform_tests.soak.witness import Logged, Seen
 
 # Of one fault, some findings tell as much as thousands.
 MOST_FINDINGS = 20
 _ROWS_SHOWN = 3
-_MAINTAINS = (Optimise, Vacuum)
+_MAINTAINS = (Optimise, Vacuum, Clean)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def digest(rows: Iterable[Row]) -> str:
 def check(seen: Seen, invocations: Sequence[Invocation], kept_from: int) -> list[str]:
     """All that does not fit together, in words. Nothing that the version `kept_from` or a newer one needs may be gone from storage."""
     by_name = {invocation.name: invocation for invocation in invocations}
-    findings = [*_gaps(seen), *_outcomes(seen, invocations), *_transactions(seen)]
+    findings = [*_gaps(seen, kept_from), *_outcomes(seen, invocations), *_transactions(seen)]
     # Without knowing who wrote what, the rest would only say the same in more words.
     if strangers := [*_strangers(seen, by_name)]:
         return [*findings, *strangers][:MOST_FINDINGS]
@@ -53,10 +53,13 @@ def check(seen: Seen, invocations: Sequence[Invocation], kept_from: int) -> list
     return findings[:MOST_FINDINGS]
 
 
-def _gaps(seen: Seen) -> Iterator[str]:
+def _gaps(seen: Seen, kept_from: int) -> Iterator[str]:
     there = seen.versions_in_log
-    if there != list(range(len(seen.commits))):
+    first = there[0] if there else 0
+    if there != list(range(first, len(seen.commits))):
         yield f"versions are not gapless: the log ends at {there[-1] if there else None}, {len(seen.commits)} were seen one after the other"
+    if first > kept_from:
+        yield f"version {kept_from} is kept, and the log begins at {first}"
 
 
 def _outcomes(seen: Seen, invocations: Sequence[Invocation]) -> Iterator[str]:
@@ -191,7 +194,7 @@ def _version_seen(invocation: Invocation, attempt: Attempt, committed: dict[str 
     match invocation.operation:
         case Read(version=None):
             return attempt.ended.version if attempt.ended is not None else None
-        case Read() | Optimise() | Vacuum():
+        case Read() | Optimise() | Vacuum() | Clean():
             return None
     # Tried twice, it may have been committed by the first try.
     return committed.get(invocation.name) if len(invocation.attempts) == 1 else None

@@ -21,6 +21,7 @@ from lakehouse_platform.storage import local
 Fault = Literal["before", "after", "instead", "blind", "kill_before", "kill_after"]
 ALL: tuple[Fault, ...] = ("before", "after", "instead", "blind", "kill_before", "kill_after")
 KILLS: tuple[Fault, ...] = ("kill_before", "kill_after")
+_AFTER: tuple[Fault, ...] = ("after", "blind", "kill_after")
 
 # delta-rs's calls that end in that put. What they do after it (a checkpoint, now and then) is part of the call.
 _PUTS = ("create_write_transaction", "restore")
@@ -34,16 +35,19 @@ def drawn(random: Random, share: float, kinds: tuple[Fault, ...]) -> Fault | Non
 
 
 @contextmanager
-def at_the_first_put(fault: Fault | None, error: type[Exception] = OSError) -> Iterator[list[Fault]]:
-    """Let the first put of a commit meet the fault; gives the faults that were met so far."""
+def at_a_put(fault: Fault | None, error: type[Exception] = OSError) -> Iterator[list[Fault]]:
+    """Let the first put of a commit meet the fault, or the first that storage takes where the fault comes after it. Gives the faults met so far."""
     armed, met = [fault] if fault is not None else [], list[Fault]()
 
     def faulty(put: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             if not armed:
                 return put(*arguments, **options)
+            if armed[0] in _AFTER:
+                # A race that is lost is no fault: then the next put meets it.
+                put(*arguments, **options)
             met.append(armed.pop())
-            return _meet(met[-1], error, lambda: put(*arguments, **options))
+            _happen(met[-1], error)
 
         return call
 
@@ -63,19 +67,14 @@ def error_of(random: Random) -> type[Exception]:
 _is_blind: list[bool] = []
 
 
-def _meet(fault: Fault, error: type[Exception], put: Callable[[], Any]) -> Any:
-    if fault == "kill_before":
+def _happen(fault: Fault, error: type[Exception]) -> None:
+    if fault in KILLS:
         os.kill(os.getpid(), signal.SIGKILL)
-    if fault == "before":
-        raise error("storage did not answer (a fault of this test, before the put)")
     if fault == "instead":
         raise CommitFailedError("the version exists already (a fault of this test: it does not)")
-    put()
-    if fault == "kill_after":
-        os.kill(os.getpid(), signal.SIGKILL)
     if fault == "blind":
         _is_blind.append(True)
-    raise error("storage did not answer (a fault of this test, after the put)")
+    raise error("storage did not answer (a fault of this test)")
 
 
 def _reader(read: Callable[[str], bytes | None]) -> Callable[[str], bytes | None]:

@@ -99,6 +99,12 @@ class Vacuum(_Operation):
     kind: Literal["vacuum"] = "vacuum"
 
 
+class Clean(_Operation):
+    """The same rows; a checkpoint of the newest version, and commits that no kept version needs are gone."""
+
+    kind: Literal["clean"] = "clean"
+
+
 class Read(_Operation):
     """All rows of a version; None: of the newest."""
 
@@ -106,11 +112,21 @@ class Read(_Operation):
     version: int | None
 
 
-Operation = Annotated[Append | Upsert | Replace | Delete | Restore | Optimise | Vacuum | Read, Field(discriminator="kind")]
+Operation = Annotated[Append | Upsert | Replace | Delete | Restore | Optimise | Vacuum | Clean | Read, Field(discriminator="kind")]
 OPERATION: TypeAdapter[Operation] = TypeAdapter(Operation)
 
 # How often each kind is drawn, of a hundred.
-WEIGHTS: Mapping[str, int] = {"append": 26, "upsert": 24, "replace": 12, "delete": 10, "restore": 6, "optimise": 8, "vacuum": 3, "read": 11}
+WEIGHTS: Mapping[str, int] = {
+    "append": 25,
+    "upsert": 24,
+    "replace": 12,
+    "delete": 10,
+    "restore": 6,
+    "optimise": 8,
+    "vacuum": 3,
+    "clean": 2,
+    "read": 10,
+}
 KINDS = tuple(WEIGHTS)
 
 
@@ -138,6 +154,8 @@ def drawn(random: Random, worker: int, number: int, newest_version: Callable[[],
             return Read(version=None if newest else max(0, newest_version() - back))
         case "optimise":
             return Optimise()
+        case "clean":
+            return Clean()
         case _:
             return Vacuum()
 
@@ -154,7 +172,7 @@ def effect(operation: Operation, state: State, state_of: Callable[[int], State])
             return {key: row for key, row in state.items() if not _is_deleted(row, operation)}
         case Restore():
             return state_of(operation.version)
-        case Optimise() | Vacuum() | Read():
+        case Optimise() | Vacuum() | Clean() | Read():
             return state
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from lakehouse_platform.contracts.types import BIGINT, STRING
 from lakehouse_platform.delta.commit import create_table
@@ -11,7 +12,8 @@ from lakehouse_platform.delta.files import Field, Snapshot
 from lakehouse_platform.delta.restore import restore
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.delta.snapshot import open_snapshot
-from lakehouse_platform.delta.vacuum import vacuum
+from lakehouse_platform.delta.upkeep import clean_log
+from lakehouse_platform.delta.vacuum import LEAST_RETENTION_HOURS, vacuum
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import literal
@@ -20,7 +22,7 @@ from lakehouse_platform.writes import tables
 from lakehouse_platform.writes.change import Options, Written
 from lakehouse_platform.writes.optimize import optimize
 from lakehouse_platform_tests.soak.checker import digest
-from lakehouse_platform_tests.soak.operations import Append, Delete, Operation, Optimise, Read, Replace, Restore, Row, Upsert, Vacuum
+from lakehouse_platform_tests.soak.operations import Append, Clean, Delete, Operation, Optimise, Read, Replace, Restore, Row, Upsert, Vacuum
 
 COLUMNS = (Field("key", BIGINT, nullable=False), Field("part", STRING, nullable=False), Field("value", BIGINT), Field("mark", STRING))
 # More than writes meet where each has its turn; eight writers of two tables lose races by the dozen.
@@ -62,6 +64,11 @@ def perform(session: Session, location: str, invocation: str, operation: Operati
             return Answer(None)
         case Vacuum():
             vacuum(location, retention_hours=retention_seconds / _SECONDS_PER_HOUR, reason="a test")
+            return Answer(None)
+        case Clean():
+            # Commits are kept for a week at least; to this call it is later than to the others, by a week less the run's own retention.
+            later = datetime.now(UTC) + timedelta(hours=LEAST_RETENTION_HOURS) - timedelta(seconds=retention_seconds)
+            clean_log(location, keep_from_version=newest_version(location), log_retention_hours=LEAST_RETENTION_HOURS, now=later)
             return Answer(None)
         case Read():
             snapshot = _opened(location, operation.version)

@@ -113,6 +113,10 @@ BROKEN: dict[str, tuple[Callable[[History], History], str]] = {
     ),
     "a version is of nobody": (lambda history: history.with_commit(2, logged(2, "w9-9", ("two",))), "version 2 .* is of no invocation: w9-9"),
     "a version is missing": (lambda history: replace(history, versions_in_log=(0, 1, 3, 4)), "versions are not gapless"),
+    "a kept version is cleaned out of the log": (
+        lambda history: replace(history, versions_in_log=(2, 3, 4), kept_from=1),
+        "version 1 is kept, and the log begins at 2",
+    ),
     "an upsert leaves the old row": (
         lambda history: history.with_commit(3, logged(3, "w0-1", ("three",))),
         r"version 3 \(upsert w0-1\) is not what its operation makes of version 2: 1 rows too many, such as \[\(1, 'plain', 10, 'w0-0'\)\]",

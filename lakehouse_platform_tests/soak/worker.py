@@ -79,7 +79,7 @@ class _Worker:
         chance = self.plan.random("fault", self.number, number)
         fault = faults.drawn(chance, self.plan.fault_share, self.plan.faults)
         name = f"w{self.number}-{number}"
-        with faults.at_the_first_put(fault, faults.error_of(chance)) as met:
+        with faults.at_a_put(fault, faults.error_of(chance)) as met:
             attempt = self._attempt(Begun(invocation=name, table=table, operation=operation, at_seconds=time.monotonic()), met)
         self._settle(Invocation(name, table, operation, (attempt,)))
 
