@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from deltalake.exceptions import DeltaError
+
 from lakehouse_platform.contracts.types import ColumnType
+from lakehouse_platform.storage.complaints import told
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,14 @@ class Snapshot:
     handle: Any = field(default=None, repr=False, compare=False)
 
     def transaction_version(self, app_id: str) -> int | None:
-        """The version last committed under an application id, as of this snapshot; None when there is none."""
-        version: int | None = self.handle.transaction_version(app_id)
+        """The version last committed under an application id, as of this snapshot; None when there is none. Raises TransientFault.
+
+        deltalake reads the log's files for it, now: storage may fail, or another may have cleaned them up since.
+        """
+        try:
+            version: int | None = self.handle.transaction_version(app_id)
+        except (DeltaError, OSError) as error:
+            raise told(self.location, error) from error
         return version
 
     @property
