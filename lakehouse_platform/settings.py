@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         """The roots that are in an object store."""
         return tuple(root for root in self.table_roots if "://" in root)
 
+    def alone_at(self, home: Path) -> Settings:
+        """These settings for a lakehouse that is all below one folder, wherever the tables of this one lie."""
+        roots = dict.fromkeys(name for name in type(self).model_fields if name.startswith("tables"))
+        return self.model_copy(update={"home": home, **roots})
+
     @property
     def defs_root(self) -> Path:
         """Folder of the tables' folders: the project's `defs`, or the shipped products."""

@@ -28,7 +28,7 @@ _ABOUT_ONE_CONNECTION = ("connection", "transfer-encoding", "content-length", "d
 class Fault:
     """What is to go wrong. `method` and `path` are patterns; a path holds its query (`/bucket/table/_delta_log/00…1.json`, `/bucket?list-type=2&…`).
 
-    `when`: `before` the store sees the request, `after` it has done what was asked, or `instead`: answered here with `status` and `body`.
+    `when`: `before` the store sees the request, `after` it has done what was asked, or `instead`: answered here with `status`, `body` and `headers`.
     `status` None closes the connection without an answer. `share` of those that fit fail, at most `times` (None: always), after the first `skip`.
     `hold` makes each that fits wait for that event first, so that a test can put something between.
     """
@@ -38,6 +38,7 @@ class Fault:
     path: str = ""
     status: int | None = 503
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
     times: int | None = 1
     share: float = 1.0
     skip: int = 0
@@ -113,7 +114,7 @@ class FaultyStore:
     @contextmanager
     def running(self) -> Iterator[FaultyStore]:
         """Answer requests until the end."""
-        thread = Thread(target=self._server.serve_forever, daemon=True)
+        thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield self
@@ -158,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.proxy.fault_of(self.command, self.path)
         if fault is not None and fault.hold is not None:
             fault.hold.wait()
-        answer = _Answer(fault.status, {}, fault.body) if fault else None
+        answer = _Answer(fault.status, fault.headers, fault.body) if fault else None
         if fault is None or fault.when == "after":
             forwarded = self._forwarded(body)
             answer = answer or forwarded

@@ -6,6 +6,7 @@ A test takes the fixture `bucket`: the URL of a bucket of its own, with the vari
 from __future__ import annotations
 
 import atexit
+import base64
 import os
 import shutil
 import subprocess
@@ -62,15 +63,18 @@ class S3Server:
 
     def client(self) -> boto3.client:
         """Amazon's own client, to look at what is there."""
-        return boto3.client(
-            "s3", endpoint_url=self.endpoint, aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET, region_name=REGION, use_ssl=False
-        )
+        return _client(self.endpoint)
 
     def keys(self, url: str) -> list[str]:
         """The names of all objects of a bucket or below a folder, without the bucket."""
         parts = urlsplit(url)
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=parts.path.lstrip("/"))
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+@cache
+def _client(endpoint: str) -> boto3.client:
+    return boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET, region_name=REGION)
 
 
 @contextmanager
@@ -125,7 +129,9 @@ def _moto() -> Iterator[str]:
 @contextmanager
 def _minio(binary: str, folder: str) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
-    environment = {**os.environ, "MINIO_ROOT_USER": KEY_ID, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_CI_CD": "1"}
+    # A key of 32 zeros: without one it encrypts nothing, and refuses who asks for it.
+    keys = f"tests:{base64.b64encode(bytes(32)).decode()}"
+    environment = {**os.environ, "MINIO_ROOT_USER": KEY_ID, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_CI_CD": "1", "MINIO_KMS_SECRET_KEY": keys}
     command = [binary, "server", folder, "--address", address, "--quiet"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     with _ended_at_last(process):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from deltalake import DeltaTable
 
+from lakehouse_platform.storage import files as storage
 from lakehouse_platform.storage.options import client_options
+from lakehouse_platform.storage.stored import joined
+
+_OF_A_TABLE = re.compile(r"\d{20}\.(json|checkpoint\..*)")
 
 
 def open_handle(location: str, version: int | None = None) -> DeltaTable:
@@ -13,5 +19,6 @@ def open_handle(location: str, version: int | None = None) -> DeltaTable:
 
 
 def is_table(location: str) -> bool:
-    """Whether there is a table; what deltalake raises is the caller's to tell."""
-    return DeltaTable.is_deltatable(location, storage_options=client_options(location))
+    """Whether there is a table: a log with a commit or a checkpoint."""
+    # Not by deltalake's is_deltatable, which holds Python's lock while it waits for an object store.
+    return any(_OF_A_TABLE.fullmatch(file.path) for file in storage.listed(joined(location, "_delta_log")))

@@ -22,6 +22,8 @@ _LONGEST = 500
 _UNKNOWN_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired", "401 Unauthorized")
 _FORBIDDEN = ("AccessDenied", "AllAccessDisabled", "AccountProblem", "403 Forbidden", "lacked the necessary privileges")
 _ELSEWHERE = ("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraint", "redirect without LOCATION")
+_NOT_TAKEN = ("400 Bad Request", "405 Method Not Allowed", "501 Not Implemented")
+_PASSING = ("RequestTimeout", "IncompleteBody")
 _UNREACHED = ("client error (Connect)", "dns error", "tcp connect error", "kind: Connect")
 
 
@@ -46,6 +48,10 @@ def told(location: str, error: BaseException | str) -> LakehouseError:
     if _says(text, code, _FORBIDDEN):
         mend = "give them the rights to list, read, write and delete there, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to others"
         return LakehouseError(f"{location}: {endpoint} refuses these credentials here; {mend} ({short})")
+    if code == "RequestTimeTooSkewed":
+        return LakehouseError(f"{location}: {endpoint} has another time than this machine; set the clocks by NTP ({short})")
+    if code not in _PASSING and any(sign in text for sign in _NOT_TAKEN):
+        return LakehouseError(f"{location}: {endpoint} takes no such request; compare the AWS_* variables with what it supports ({short})")
     if any(sign in text for sign in _UNREACHED):
         return TransientFault(f"{location}: {endpoint} cannot be reached; if it should be another server, set AWS_ENDPOINT_URL ({short})")
     return TransientFault(f"{location}: the object store did not answer as it should: {short}")
