@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import ModuleType
+from datetime import UTC, datetime
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from pytest import MonkeyPatch
 
+from lakehouse_platform.delta import commit, retry, vacuum
+from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.engine.spelling import duckdb_type
 from lakehouse_platform.medallion import affected, changes, contested, dimension, gold, keys, silver, silver_batch, silver_write
 from lakehouse_platform.quality import judging
+from lakehouse_platform.storage import files as storage
+from lakehouse_platform.writes import committing, optimize
 
 Patch = Callable[[MonkeyPatch], None]
 
@@ -136,3 +141,112 @@ def facts_keep_the_versions_that_they_first_found(patch: MonkeyPatch) -> None:
 def rows_that_went_are_forgotten(patch: MonkeyPatch) -> None:
     """A key that only lost rows is not recomputed."""
     patch.setattr(affected, "changed_rows", changes.came_rows)
+
+
+@breaks(40)
+def commits_follow_whatever_came(patch: MonkeyPatch) -> None:
+    """What was derived from a version is laid on any later one."""
+    patch.setattr(commit, "still_holds", lambda *_: True)
+
+
+@breaks(41)
+def a_commit_is_not_known_as_its_own(patch: MonkeyPatch) -> None:
+    """What storage answered with an error counts as not committed."""
+    patch.setattr(commit, "stands_in_log", lambda *_: False)
+
+
+@breaks(41)
+def files_go_and_come_in_two_commits(patch: MonkeyPatch) -> None:
+    """The old files of a write go first, its new ones come after."""
+
+    def in_two(snapshot: Any, *, added: Any, removed: Any, **named: Any) -> int:
+        if removed:
+            commit.commit(snapshot, removed=removed)
+            snapshot = open_snapshot(snapshot.location)
+        return commit.commit(snapshot, added=added, **named)
+
+    patch.setattr(committing, "commit", in_two)
+
+
+@breaks(43)
+def a_part_of_a_commit_is_put(patch: MonkeyPatch) -> None:
+    """The last file of a commit is left out."""
+    change_result(patch, commit, "add_actions", lambda actions: actions[:-1])
+
+
+@breaks(44)
+def waits_do_not_grow(patch: MonkeyPatch) -> None:
+    """The longest wait is the first."""
+    patch.setattr(retry, "LONGEST_WAIT_SECONDS", retry.FIRST_WAIT_SECONDS)
+
+
+@breaks(44)
+def writers_wait_in_step(patch: MonkeyPatch) -> None:
+    """Waits have no random part."""
+    patch.setattr(retry, "random", SimpleNamespace(uniform=lambda _, high: high))
+
+
+@breaks(13)
+def clustering_is_not_noted(patch: MonkeyPatch) -> None:
+    """A table's metadata says nothing of how its rows lie."""
+    patch.setattr(optimize, "note_clustering", lambda location, _: optimize.open_snapshot(location).version)  # type: ignore[attr-defined]
+
+
+@breaks(18)
+def needless_files_stay(patch: MonkeyPatch) -> None:
+    """Vacuum tells of what it deletes and deletes nothing."""
+    patch.setattr(vacuum, "_delete", lambda *_: None)
+
+
+@breaks(29)
+def nothing_is_packed(patch: MonkeyPatch) -> None:
+    """Small files stay as they are."""
+    change_result(patch, optimize, "rewrites", lambda _: [])
+
+
+@breaks(29)
+def equal_rows_become_one(patch: MonkeyPatch) -> None:
+    """Rows that stand twice are written once."""
+    change_result(patch, optimize, "snapshot_scan", lambda sql: f"SELECT DISTINCT * FROM ({sql})")
+
+
+@breaks(30)
+def rows_lie_by_the_first_column(patch: MonkeyPatch) -> None:
+    """Of the columns to cluster by, all but the first are forgotten."""
+    in_zorder = optimize.in_zorder  # type: ignore[attr-defined]
+    patch.setattr(optimize, "in_zorder", lambda session, rows, columns, files: in_zorder(session, rows, columns[:1], files))
+
+
+@breaks(31)
+def what_was_packed_is_deleted_at_once(patch: MonkeyPatch) -> None:
+    """The small files go as soon as the large one is committed."""
+
+    def and_delete(snapshot: Any, *, removed: Any, **named: Any) -> int:
+        version = commit.commit(snapshot, removed=removed, **named)
+        storage.delete(file.uri for file in removed)
+        return version
+
+    patch.setattr(optimize, "commit", and_delete)
+
+
+@breaks(32)
+def tags_hold_nothing(patch: MonkeyPatch) -> None:
+    """A version that has a name goes like any other."""
+    patch.setattr(vacuum, "pinned_versions", lambda _: frozenset())
+
+
+@breaks(32)
+def only_the_newest_version_is_kept(patch: MonkeyPatch) -> None:
+    """Retention counts for files and not for versions."""
+    _keep_none_but_the_newest(patch)
+
+
+@breaks(42)
+def nobody_is_thought_to_read(patch: MonkeyPatch) -> None:
+    """What left the table just now goes if it was written long ago."""
+    _keep_none_but_the_newest(patch)
+
+
+def _keep_none_but_the_newest(patch: MonkeyPatch) -> None:
+    kept_files = vacuum.kept_files  # type: ignore[attr-defined]
+    patch.setattr(vacuum, "kept_files", lambda snapshot, pinned, _: kept_files(snapshot, pinned, datetime.max.replace(tzinfo=UTC)))
