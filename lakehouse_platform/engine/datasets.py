@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,13 +14,13 @@ from lakehouse_platform.engine.spelling import duckdb_type, quote
 from lakehouse_platform.storage.stored import is_remote
 
 
-def dataset(session: Session, columns: Sequence[Field], files: Sequence[DataFile], location: str, naive: Collection[str] = ()) -> Any:
-    """The files as one dataset with exactly these columns, timestamps of `naive` without their zone; partition values come from the log."""
+def dataset(session: Session, columns: Sequence[Field], files: Sequence[DataFile], location: str) -> Any:
+    """The files as one dataset with exactly these columns; partition values come from the log."""
     # It loads the readers of all formats and clouds, and is for who asks for a dataset.
     import pyarrow.dataset as ds  # noqa: PLC0415
     from pyarrow import fs  # noqa: PLC0415
 
-    schema = _schema(session, columns, naive)
+    schema = _schema(session, columns)
     if is_remote(location):
         from lakehouse_platform.storage.filesystem import DataFiles  # noqa: PLC0415
 
@@ -34,10 +34,16 @@ def dataset(session: Session, columns: Sequence[Field], files: Sequence[DataFile
     return ds.FileSystemDataset(fragments, schema, parquet, system)
 
 
-def _schema(session: Session, columns: Sequence[Field], naive: Collection[str]) -> pa.Schema:
+def held_dataset(table: pa.Table) -> Any:
+    """Rows in memory as a dataset."""
+    import pyarrow.dataset as ds  # noqa: PLC0415 -- as above
+
+    return ds.dataset(table)
+
+
+def _schema(session: Session, columns: Sequence[Field]) -> pa.Schema:
     nothing = ", ".join(f"CAST(NULL AS {duckdb_type(field.type)}) AS {quote(field.name)}" for field in columns)
-    schema = session.arrow_reader(f"SELECT {nothing} WHERE false", 1).schema
-    return pa.schema([pa.field(field.name, pa.timestamp("us") if field.name in naive else field.type) for field in schema])
+    return session.arrow_reader(f"SELECT {nothing} WHERE false", 1).schema
 
 
 def _values(ds: Any, schema: pa.Schema, values: Mapping[str, str | None]) -> Any:

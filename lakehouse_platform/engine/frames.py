@@ -37,6 +37,10 @@ def stage(session: Session, name: str, frame: object) -> tuple[str, ...]:
     """
     given = _batches(frame)
     naive = naive_columns(given.schema)
+    if not given.schema.names:
+        # A frame that never had a row often has no column either.
+        session.table(name, "SELECT NULL AS nothing WHERE false")
+        return ()
     stream = _Raised(held(given))
     session.feed(f"{name}_stream", stream.reader)
     try:

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot
-from lakehouse_platform.engine.datasets import dataset
+from lakehouse_platform.engine.datasets import dataset, held_dataset
 from lakehouse_platform.engine.duckdb import Session
+from lakehouse_platform.engine.frames import TABLE, frame
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.problems import LakehouseError
@@ -40,8 +41,10 @@ def files_for(snapshot: Snapshot, regions: Collection[Region] | None) -> tuple[D
 
 
 def lazy(session: Session, snapshot: Snapshot, regions: Collection[Region] | None, columns: Sequence[Field], naive: Collection[str]) -> Any:
-    """A pyarrow dataset of the rows."""
-    found = dataset(session, snapshot.columns, files_for(snapshot, regions), snapshot.location, naive)
+    """A pyarrow dataset of the rows, over the table's files; of rows that are read at once where timestamps are to lose their zone."""
+    if any(field.name in naive for field in columns):
+        return held_dataset(frame(TABLE, session, rows_sql(snapshot, regions, columns, naive)))
+    found = dataset(session, snapshot.columns, files_for(snapshot, regions), snapshot.location)
     if regions is not None:
         found = found.filter(_expression(regions, found.schema))
     names = [field.name for field in columns]
@@ -61,15 +64,10 @@ def _expression(regions: Collection[Region], schema: pa.Schema) -> Any:
 
 
 def _one_of(column: Any, kind: pa.DataType, intervals: Sequence[Interval]) -> Any:
-    points = pa.array([_value(each.low, kind) for each in intervals if each.is_point], kind)
+    points = pa.array([each.low for each in intervals if each.is_point], kind)
     found = column.isin(points)
     for each in intervals:
         if not each.is_point:
-            high = pa.scalar(_value(each.high, kind), kind)
-            found |= (column >= pa.scalar(_value(each.low, kind), kind)) & ((column < high) if each.below else (column <= high))
+            high = pa.scalar(each.high, kind)
+            found |= (column >= pa.scalar(each.low, kind)) & ((column < high) if each.below else (column <= high))
     return found
-
-
-def _value(value: Any, kind: pa.DataType) -> Any:
-    """A value of an interval as a column of this type has it."""
-    return value.replace(tzinfo=None) if pa.types.is_timestamp(kind) and kind.tz is None else value

@@ -97,7 +97,7 @@ class AssetOutput:
 
     @cached_property
     def _partitions(self) -> Any:
-        return partition_columns(self.context, self._name, self.writes, self.naive)
+        return partition_columns(self.context, self._name, self.writes, self.writes.naive)
 
     @property
     def _name(self) -> str:
@@ -122,6 +122,7 @@ class AssetOutput:
         return f"dagster:{run.tags.get(_ROOT_RUN, run.run_id)}:{self.context.step_key}:{self.context.name}"
 
     def _refuse_misfits(self, target: Snapshot | None) -> None:
+        self._refuse_other_clocks()
         if target is None:
             if not self._rows.fields:
                 raise LakehouseError(f"{self._name} gave no column with a type, so that its table cannot be made; give an empty frame its types")
@@ -134,6 +135,19 @@ class AssetOutput:
                 f"{self._name}: its rows lack {', '.join(lacking)}, which its table has; give them (null, where there is no value), "
                 f'or say "evolve": True in its metadata'
             )
+
+    def _refuse_other_clocks(self) -> None:
+        """Timestamps must have a zone where their asset says nothing else and a zone makes a difference, and none where it says so."""
+        given = set(self.session.kinds(self._rows.sql)) - set(self.naive)
+        if zoned := [name for name in self.writes.naive if name in given]:
+            raise LakehouseError(f"{self._name}: column {zoned[0]!r} is to be naive, and is no timestamp without a zone; correct it, or leave it out")
+        columns = self._partitions[0] if self._partitions is not None else None
+        if columns is not None and not columns.is_utc:
+            for name in sorted(set(columns.columns.values()) & set(self.naive) - set(self.writes.naive)):
+                raise LakehouseError(
+                    f"{self._name}: column {name!r} has no zone, and its partitions are not those of UTC; give it a zone, "
+                    f'or say "naive": ["{name}"] in its metadata if it holds the clock times of the partitions'
+                )
 
     def _refuse_outside(self, regions: Collection[Region], target: Snapshot | None) -> None:
         columns = tuple(dict.fromkeys(name for region in regions for name in region))

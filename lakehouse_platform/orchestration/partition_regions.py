@@ -33,6 +33,12 @@ class PartitionColumns:
     columns: Mapping[str, str]
     naive: Collection[str] = ()
 
+    @property
+    def is_utc(self) -> bool:
+        """Whether all times of the partitions are UTC's."""
+        dimensions = [self._dimension(name) for name in self.columns]
+        return all(each.timezone == "UTC" for each in dimensions if isinstance(each, dg.TimeWindowPartitionsDefinition))
+
     def regions(self, keys: Sequence[str], fields: Sequence[Field]) -> list[Region]:
         """The regions of some keys: of several dimensions only the cells that are asked for, never the rest of their cross product."""
         types = self._types(fields)

@@ -13,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from dagster._cli import main as dagster_main
 
 from lakehouse_platform.cli import main
 from lakehouse_platform.tables.attributes import Refresh
@@ -52,9 +53,9 @@ def test_there_is_a_page_for_every_way_to_refresh() -> None:
 def run_command(arguments: Sequence[str]) -> tuple[object, str]:
     """Exit code and output of a command, or what it says of a failure; run as from a shell, in this process."""
     out, err = StringIO(), StringIO()
-    assert arguments[0] == "lakehouse"
+    run = {"lakehouse": main, "dagster": dagster_main}[arguments[0]]
     with mock.patch.object(sys, "argv", list(arguments)), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-        main()
+        run()
     return ended.value.code or 0, out.getvalue() or err.getvalue()
 
 

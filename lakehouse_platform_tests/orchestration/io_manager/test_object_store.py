@@ -32,7 +32,7 @@ def read(sales: pa.Table, summary: ds.Dataset) -> None:
     assert sorted(row["day"] for row in summary.to_table().to_pylist()) == ["ap", "eu", "us"]
 
 
-SALES = asset("sales", lambda keys: days(keys), REGIONS, partition_expr="day")
+SALES = asset("sales", days, REGIONS, partition_expr="day")
 
 
 def check_everything(io_manager: DeltaIOManager) -> None:
