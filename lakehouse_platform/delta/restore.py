@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 
 from lakehouse_platform.delta.actions import commit_properties
-from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
+from lakehouse_platform.delta.ambiguous import new_commit_id
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
-from lakehouse_platform.delta.opening import open_table
-from lakehouse_platform.delta.snapshot import VersionGone
+from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.delta.vacuum import refuse_vacuumed
+from lakehouse_platform.problems import LakehouseError
+
+# What delta-rs says, before it commits anything, where a file of the version is not there.
+_MISSING_FILE = "missing file"
 
 
 def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int] | None = None, metadata: Mapping[str, Any] | None = None) -> int:
@@ -30,12 +33,13 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
     def put(handle: DeltaTable) -> None:
         try:
             handle.restore(version, commit_properties=commit_properties(commit_id, transactions, metadata))
-        except CommitFailedError:
-            raise
         except DeltaError as error:
-            if stands_in_log(snapshot.location, snapshot.version + 1, commit_id, error):
-                return
+            if _MISSING_FILE not in str(error):
+                raise
             raise VersionGone(f"{snapshot.location}: version {version} cannot be restored, files of it were cleaned up ({error})") from error
 
     # A restore moves the handle that it is made by; the snapshot must stay what it is.
-    return put_after(snapshot, open_table(snapshot.location, snapshot.version), put, commit_id)
+    now = open_snapshot(snapshot.location, snapshot.version)
+    if now is None:
+        raise LakehouseError(f"{snapshot.location} is no table any more")
+    return put_after(snapshot, now.handle, put, commit_id)

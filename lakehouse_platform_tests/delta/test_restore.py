@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from deltalake import DeltaTable
 
 from lakehouse_platform.contracts.types import BIGINT, STRING
+from lakehouse_platform.delta import opening
 from lakehouse_platform.delta.commit import CommitConflict, commit, create_table
 from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
 from lakehouse_platform.delta.restore import restore
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
+from lakehouse_platform.problems import TransientFault
 
 Write = Callable[..., list[WrittenFile]]
 Ids = Callable[[], list[int]]
@@ -67,3 +71,24 @@ def test_a_version_whose_files_are_gone_is_not_restored(table: Snapshot, write: 
     with pytest.raises(VersionGone, match="version 9"):
         restore(opened(table.location), 9)
     assert opened(table.location).version == 1
+
+
+def test_storage_that_does_not_answer_is_no_version_that_is_gone(table: Snapshot, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(table, added=write(4))
+    now = opened(table.location)
+    handle_of = opening.open_handle
+
+    def unanswered(place: str, version: int | None = None) -> DeltaTable:
+        if version == now.version:
+            raise OSError("503 Service Unavailable")
+        return handle_of(place, version)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "open_handle", unanswered)
+        with pytest.raises(TransientFault, match="503 Service Unavailable"):
+            restore(now, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(DeltaTable, "restore", Mock(side_effect=OSError("503 Service Unavailable")))
+        with pytest.raises(TransientFault, match="a commit to version 1 failed: 503 Service Unavailable"):
+            restore(now, 0)
+    assert ids() == [1, 2, 3, 4]
