@@ -60,8 +60,9 @@ def find(session: Session, batch: SilverBatch, rows: str, target: Snapshot, live
         stored = scan(target.columns, target.partition_columns, files)
         known = f"SELECT hash({names}) AS key_hash FROM ({stored})"
         repeated += f" UNION SELECT key_hash FROM ({known}) SEMI JOIN batch_keys USING (key_hash)"
-    session.table("contested", repeated)
-    session.table("contested_places", "SELECT place FROM batch_keys SEMI JOIN contested USING (key_hash)")
+    with session.joins_as_written():
+        session.table("contested", repeated)
+        session.table("contested_places", "SELECT place FROM batch_keys SEMI JOIN contested USING (key_hash)")
     session.drop("batch_keys")
     return Contested(int(session.row("SELECT count(*) FROM contested_places")[0]), files)
 
@@ -79,7 +80,8 @@ def settle(session: Session, batch: SilverBatch, rows: str, target: Snapshot, co
         names = ", ".join(quote(name) for name in key_of(batch))
         known = f"SELECT *, hash({names}) AS key_hash FROM ({stored})"
         candidates += f" UNION ALL SELECT {columns}, TRUE AS _known, _file, _file_row FROM ({known}) SEMI JOIN contested USING (key_hash)"
-    session.table("settled", ranked(batch, candidates))
+    with session.joins_as_written():
+        session.table("settled", ranked(batch, candidates))
     conditions = ("_wins AND NOT _known", "_wins AND NOT _key_known", "_known AND NOT _wins")
     winners, new_keys, displaced = session.row(f"SELECT {', '.join(f'count(*) FILTER (WHERE {condition})' for condition in conditions)} FROM settled")
     touched = {name for (name,) in session.rows("SELECT DISTINCT _file FROM settled WHERE _known AND NOT _wins")}

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from lakehouse_platform.contracts.types import DOUBLE
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
-from lakehouse_platform.delta.prune import files_that_may_hold
+from lakehouse_platform.delta.prune import files_within
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import scan, snapshot_scan, written_as_files
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.problems import LakehouseError
+
+# Keys that lie in clumps, as those of some days do, leave out what is between; so many intervals are found as fast as one. Beyond so many keys,
+# hardly a file has none of them. NaN has no place between two doubles.
+_INTERVALS, _MOST_KEYS = 1000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,11 @@ def replace_rows(session: Session, target: Snapshot, wanted: KeyedRows) -> Repla
     """Write the files of a commit that gives the keys their rows; nothing where every key has them already."""
     columns = ", ".join(quote(field.name) for field in target.columns)
     session.table("rows_wanted", f"SELECT {columns} FROM ({wanted.rows})")
+    with session.joins_as_written():
+        return _replaced(session, target, wanted, columns)
+
+
+def _replaced(session: Session, target: Snapshot, wanted: KeyedRows, columns: str) -> Replaced:
     files = target.files
     if wanted.touched is not None:
         session.table("keys_touched", f"SELECT DISTINCT {names_of(wanted.key)} FROM ({wanted.touched})")
@@ -71,17 +82,25 @@ def having_keys(relation: str, key: Sequence[str], keys: str, *, join: str = "SE
 
 def files_with_keys(session: Session, snapshot: Snapshot, key: Sequence[str], keys: str) -> tuple[DataFile, ...]:
     """The files that may hold a key of the relation `keys`, by the log alone."""
-    if not session.row(f"SELECT count(*) FROM {keys}")[0]:
-        return ()
+    (count,) = session.row(f"SELECT count(*) FROM {keys}")
+    files = snapshot.files if count else ()
     stored = {field.name: field for field in snapshot.columns}
-    bounds = {}
     for name in key:
-        if name not in stored or stored[name].type.is_nested:
-            continue
-        low, high, nulls = session.row(f"SELECT min({quote(name)}), max({quote(name)}), count(*) - count({quote(name)}) FROM {keys}")
-        if not nulls and low is not None:
-            bounds[name] = (low, high)
-    return files_that_may_hold(snapshot.files, bounds, snapshot.columns)
+        if len(files) > 1 and name in stored and not stored[name].type.is_nested:
+            intervals = _intervals(session, name, keys, 1 if count > _MOST_KEYS or stored[name].type == DOUBLE else _INTERVALS)
+            files = files_within(files, name, intervals, snapshot.columns) if intervals else files
+    return files
+
+
+def _intervals(session: Session, column: str, keys: str, number: int) -> list[tuple[Any, Any]]:
+    """At most so many closed intervals, in order and apart, in which all values of the column lie; none where one is null."""
+    name = quote(column)
+    (nulls,) = session.row(f"SELECT count(*) - count({name}) FROM {keys}")
+    if nulls:
+        return []
+    part = "0" if number == 1 else f"ntile({number}) OVER (ORDER BY {name})"
+    parts = f"SELECT {name}, {part} AS part FROM (SELECT DISTINCT {name} FROM {keys})"
+    return session.rows(f"SELECT min({name}), max({name}) FROM ({parts}) GROUP BY part ORDER BY 1")
 
 
 def refuse_doubles(session: Session, target: Snapshot, added: Collection[WrittenFile], removed: Collection[DataFile], column: str) -> None:

@@ -156,6 +156,20 @@ def test_rows_are_brought_into_the_tables_columns_or_refused_by_name(session: Se
     assert len(parquet_files(location)) == 2
 
 
+def test_a_table_evolves_by_nullable_columns_at_its_end_when_asked(session: Session, location: str, stored: Stored) -> None:
+    tables.append(session, location, rows((1, "a")))
+    done = tables.append(session, location, "SELECT 2.5::DOUBLE AS price, 2 AS id, 'b' AS name, 4 AS number", evolve=True)
+    assert done.rows_added == 1
+    assert [field.name for field in snapshot_of(location).columns] == ["id", "name", "price", "number"]
+    assert stored() == [(1, "a", None, None), (2, "b", 2.5, 4)]
+    tables.upsert(session, location, "SELECT 1 AS id, 'z' AS name, [1, 2] AS list", ["id"], evolve=True)
+    assert stored() == [(1, "z", None, None, [1, 2]), (2, "b", 2.5, 4, None)]
+    with pytest.raises(LakehouseError, match="'Name' is too like 'name'"):
+        tables.append(session, location, 'SELECT 1 AS id, 2 AS "Name"', evolve=True)
+    with pytest.raises(LakehouseError, match="column 'id' is INT in the table and STRING"):
+        tables.append(session, location, "SELECT 'x' AS id", evolve=True)
+
+
 def test_other_partition_columns_are_refused(session: Session, location: str) -> None:
     tables.append(session, location, rows((1, "a")))
     with pytest.raises(LakehouseError, match="is partitioned by nothing, not by name"):
