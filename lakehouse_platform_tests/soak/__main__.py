@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
             folder=folder,
             faults=there.faults,
             environment=there.environment,
-            seconds_between_kills=given.seconds_between_kills,
+            commits_between_kills=given.commits_between_kills,
             retention_seconds=given.retention_seconds,
             is_broken=given.broken,
         )
@@ -64,7 +64,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--operations", type=int, default=500, help="of each writer")
     parser.add_argument("--store", choices=("local", "s3"), default="local")
-    parser.add_argument("--seconds-between-kills", type=float, default=3.0)
+    parser.add_argument("--commits-between-kills", type=float, default=15.0)
     parser.add_argument("--retention-seconds", type=float, default=60.0, help="what vacuum keeps")
     parser.add_argument("--broken", action="store_true", help="let writers skip the conflict check: it must be noticed")
     return parser.parse_args(arguments)

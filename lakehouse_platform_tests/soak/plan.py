@@ -15,7 +15,7 @@ class Plan:
     """A run: `writers` processes of `operations` each on `tables` below `root` (a folder or a URL); workers write down what they do in `folder`.
 
     Every decision of a worker comes from `seed`; how the operating system takes turns does not. `fault_share` of the operations meet one of
-    `faults` at their put; besides, a worker is killed every `seconds_between_kills` on average (None: never). Vacuum takes what left a table
+    `faults` at their put; besides, a worker is killed each time that so many commits came, on average (None: never). Vacuum takes what left a table
     `retention_seconds` ago. `is_broken` writers skip the conflict check, for the checker to notice. `environment` is how an object store is reached.
     """
 
@@ -27,7 +27,7 @@ class Plan:
     tables: tuple[str, ...] = ("sales", "stock")
     fault_share: float = 0.1
     faults: tuple[Fault, ...] = ALL
-    seconds_between_kills: float | None = 3.0
+    commits_between_kills: float | None = 15.0
     retention_seconds: float = 60.0
     is_broken: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)

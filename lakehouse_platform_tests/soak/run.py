@@ -67,13 +67,15 @@ def run(plan: Plan) -> Report:
 def _carried_out(plan: Plan, witnesses: Mapping[str, Witness]) -> int:
     """Let all workers do their operations, and say how many were killed on the way."""
     fleet = _Fleet(plan)
-    chance, next_kill = plan.random("kills"), _moment(plan, plan.random("first kill"))
+    chance = plan.random("kills")
+    commits, next_kill = 0, _commits_before_kill(plan, chance)
     with _ended_at_last(fleet):
         while fleet.tend():
-            if time.monotonic() >= next_kill:
+            commits += _follow(witnesses)
+            # By commits, not by the clock: a slow machine would else kill more than it lets be done.
+            if commits >= next_kill:
                 fleet.kill_one(chance)
-                next_kill = _moment(plan, chance)
-            _follow(witnesses)
+                next_kill = commits + _commits_before_kill(plan, chance)
             time.sleep(_LOOK_SECONDS)
     _follow(witnesses)
     return fleet.kills
@@ -132,16 +134,13 @@ def _ended_at_last(fleet: _Fleet) -> Iterator[None]:
         fleet.stop()
 
 
-def _moment(plan: Plan, chance: Random) -> float:
-    """When the next worker is killed."""
-    if plan.seconds_between_kills is None:
-        return float("inf")
-    return time.monotonic() + chance.expovariate(1 / plan.seconds_between_kills)
+def _commits_before_kill(plan: Plan, chance: Random) -> float:
+    return float("inf") if plan.commits_between_kills is None else chance.expovariate(1 / plan.commits_between_kills)
 
 
-def _follow(witnesses: Mapping[str, Witness]) -> None:
-    for witness in witnesses.values():
-        witness.follow()
+def _follow(witnesses: Mapping[str, Witness]) -> int:
+    """Take in what is new of all tables, and say how many commits that was."""
+    return sum(witness.follow() for witness in witnesses.values())
 
 
 def _checked(plan: Plan, table: str, seen: Seen, done: list[Invocation]) -> Iterator[str]:
