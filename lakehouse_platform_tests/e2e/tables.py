@@ -23,7 +23,12 @@ def table_names(home: Path) -> list[str]:
 
 def connect(home: Path, name: str) -> duckdb.DuckDBPyConnection:
     """A connection whose view `t` is the table as its log says, without the audit columns, and whose view `whole` has them all."""
-    table = DeltaTable(str(home / "tables" / name))
+    return connect_at(str(home / "tables" / name))
+
+
+def connect_at(location: str) -> duckdb.DuckDBPyConnection:
+    """The same of a table anywhere."""
+    table = DeltaTable(location)
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("delta_rows", table.to_pyarrow_dataset())
@@ -35,7 +40,12 @@ def connect(home: Path, name: str) -> duckdb.DuckDBPyConnection:
 
 def fingerprint(home: Path, name: str) -> tuple[int, int, int]:
     """Rows, and two sums over the hashes of rows: equal for equal multisets of rows, DOUBLEs taken to ten significant digits."""
-    connection = connect(home, name)
+    return fingerprint_at(str(home / "tables" / name))
+
+
+def fingerprint_at(location: str) -> tuple[int, int, int]:
+    """The same of a table anywhere."""
+    connection = connect_at(location)
     columns = []
     for column, kind, *_ in connection.execute("DESCRIBE t").fetchall():
         quoted = '"' + column + '"'
