@@ -41,7 +41,7 @@ def kept_files(snapshot: Snapshot, pinned: Collection[int], cutoff: datetime) ->
         if version in logged:
             paths.update(action["add"]["path"] for action in actions_of(location, version) if "add" in action)
         elif (opened := opened_or_none(location, version)) is not None:
-            # The commit is gone, and a checkpoint tells what it left.
+            # Its commit is gone. Where nothing else tells what it held, that is raised: nothing may be deleted then.
             paths.update(file.path for file in opened.files)
     return Kept(oldest.version, tuple(earlier), _in_storage(location, paths))
 

@@ -76,6 +76,15 @@ def committed_batches(lakehouse: Lakehouse, session: Session, table: str) -> set
     return {found[place].batch_id for place in places}
 
 
+def first_unsealed(lakehouse: Lakehouse, table: str) -> int | None:
+    """The first version of a table whose accounts only its own log has; None where the books have them all."""
+    identity = identity_of(lakehouse.location(table))
+    if identity is None or lakehouse.project.tables[table].layer != "silver":
+        return None
+    sealed = _sealed_version(lakehouse.snapshot(RUN_METRICS), table, identity)
+    return next((version.version for version in versions_since(lakehouse, table, sealed) if _entry(table, version) is not None), None)
+
+
 def total(entries_of_table: Sequence[Entry]) -> Accounts:
     """The sum of accounts: the table's state."""
     return sum((entry.accounts for entry in entries_of_table), Accounts())
