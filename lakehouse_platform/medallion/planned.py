@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,8 @@ from lakehouse_platform.tables.storage import stored_fields, unbounded_columns
 class Planned:
     """What a commit on `target` adds and removes, the cursors that it moves and what it says; `read` are the input files that were read for it.
 
-    `is_anew` where every row of the table was made by the present contract: then its columns become the contract's.
+    `is_anew` where every row of the table was made by the present contract: then its columns become the contract's. `within`: the partitions that are
+    replaced, and no other may be touched.
     """
 
     table: Table
@@ -32,6 +33,7 @@ class Planned:
     transactions: Mapping[str, int] = field(default_factory=dict)
     read: tuple[DataFile, ...] = ()
     is_anew: bool = False
+    within: Collection[Mapping[str, str | None]] | None = None
 
     @property
     def rows(self) -> int:
@@ -59,6 +61,7 @@ def commit_planned(planned: Planned) -> StepResult:
         metadata=planned.record.as_metadata(),
         unbounded=unbounded_columns(planned.table),
         columns=stored_fields(planned.table) if planned.is_anew else None,
+        within=planned.within,
     )
     return _result(planned, version)
 

@@ -61,7 +61,7 @@ def recompute(lakehouse: Lakehouse, session: Session, table: Table, run_id: str,
         code_version=table.code_version,
         accounts=Accounts(read=change, accepted=change),
     )
-    planned = Planned(table, target, record, added, removed, read=upstream.files)
+    planned = Planned(table, target, record, added, removed, read=upstream.files, within=[{column: key} for key in partitions])
     return commit_planned(planned.filled(partitions=dict.fromkeys(sorted(partitions), 0) | planned.partitions))
 
 
