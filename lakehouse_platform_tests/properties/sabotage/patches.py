@@ -13,10 +13,10 @@ from typing import Any
 
 from pytest import MonkeyPatch
 
-from lakehouse_platform.delta import commit, retry, vacuum
+from lakehouse_platform.delta import actions, commit, kept, retry, statistics, upkeep, vacuum, versions
 from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.engine.spelling import duckdb_type
-from lakehouse_platform.medallion import affected, changes, contested, dimension, gold, keys, silver, silver_batch, silver_write
+from lakehouse_platform.medallion import affected, changes, contested, dimension, gold, keys, selecting, silver, silver_batch, silver_write
 from lakehouse_platform.quality import judging
 from lakehouse_platform.storage import files as storage
 from lakehouse_platform.writes import committing, optimize
@@ -131,6 +131,36 @@ def statistics_are_not_looked_at(patch: MonkeyPatch) -> None:
         patch.setattr(module, "files_that_may_hold", lambda files, *_: tuple(files))
 
 
+@breaks(16)
+def commits_are_believed_about_their_time(patch: MonkeyPatch) -> None:
+    """A clock that was put back makes later versions stand before earlier ones."""
+    patch.setattr(versions, "ordered_times", dict)
+
+
+@breaks(16)
+def instants_are_whole_seconds(patch: MonkeyPatch) -> None:
+    """What was committed within the second is not seen."""
+    change_result(patch, selecting, "_instant", lambda instant: instant.replace(microsecond=0))
+
+
+@breaks(17)
+def retention_begins_with_the_first_commit_in_it(patch: MonkeyPatch) -> None:
+    """The version that stood when retention began, and was replaced within it, goes."""
+    oldest = kept._oldest_since
+
+    def next_one(snapshot: Any, cutoff: datetime) -> Any:
+        standing = oldest(snapshot, cutoff)
+        return open_snapshot(snapshot.location, min(standing.version + 1, snapshot.version))
+
+    patch.setattr(kept, "_oldest_since", next_one)
+
+
+@breaks(17)
+def the_log_of_named_versions_is_cleaned(patch: MonkeyPatch) -> None:
+    """The files of a version that has a name stay, and nothing tells any more which they are."""
+    patch.setattr(upkeep, "pinned_versions", lambda _: frozenset({10**9}))
+
+
 @breaks(34)
 def facts_keep_the_versions_that_they_first_found(patch: MonkeyPatch) -> None:
     """A version of a dimension that arrives after its facts does not re-key them."""
@@ -227,6 +257,29 @@ def what_was_packed_is_deleted_at_once(patch: MonkeyPatch) -> None:
         return version
 
     patch.setattr(optimize, "commit", and_delete)
+
+
+@breaks(15)
+def a_cut_maximum_is_not_raised(patch: MonkeyPatch) -> None:
+    """The beginning of a long text stands for its maximum."""
+    patch.setattr(statistics, "_raised", lambda text: text)
+
+
+@breaks(15)
+def classified_values_are_told(patch: MonkeyPatch) -> None:
+    """Minimum and maximum of every column stand in the log."""
+    patch.setattr(actions, "statistics_json", lambda file, columns, _: statistics.statistics_json(file, columns))
+
+
+@breaks(15)
+def not_a_number_is_left_out(patch: MonkeyPatch) -> None:
+    """The bounds that the engine gives, which leaves NaN out of them, count for all rows."""
+
+    def without_a_mark(file: Any, *others: Any) -> str:
+        plain = {name: {**given, "has_nan": "false"} for name, given in file.statistics.items()}
+        return statistics.statistics_json(replace(file, statistics=plain), *others)
+
+    patch.setattr(actions, "statistics_json", without_a_mark)
 
 
 @breaks(32)
