@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import increment, loading, medallion, retail
+from benchmarks import appends, increment, loading, medallion, merges, retail, upsert
 from benchmarks.measures import show
 
 # Which benchmark gives which measures.
@@ -15,6 +15,9 @@ BENCHMARKS = {
     retail.measure: ("retail_year_seconds",),
     medallion.measure: ("medallion_vs_bare", "medallion_peak_bytes"),
     increment.measure: ("increment_10x",),
+    appends.measure: ("append_2000_flatness",),
+    upsert.measure: ("upsert_600k_into_60m_seconds", "upsert_600k_into_60m_peak_bytes"),
+    merges.measure: merges.NAMES,
 }
 
 
