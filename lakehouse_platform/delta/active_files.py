@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,21 +11,15 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 
 from lakehouse_platform.delta.files import DataFile
-from lakehouse_platform.storage.stored import joined
-
-# Spark spells a local file outside the table (of a shallow clone) with one slash or three, and calls S3 s3a.
-_LOCAL = re.compile(r"file:(?://)?(?=/)")
-_OTHER_S3 = re.compile(r"s3[an]://")
+from lakehouse_platform.storage.stored import is_remote, joined, unwrapped
 
 
 def uri_of(location: str, path: str) -> str:
     """What a reader opens for a path of the log, which is URL-encoded once more than the name on disk."""
-    on_disk = unquote(path)
-    if (local := _LOCAL.match(on_disk)) is not None:
-        return on_disk[local.end() :]
-    if "://" in on_disk:
-        return _OTHER_S3.sub("s3://", on_disk, count=1)
-    return on_disk if on_disk.startswith("/") and "://" not in location else joined(location, on_disk)
+    # That of a file outside the table, as a shallow clone has them, is whole.
+    on_disk = unwrapped(unquote(path))
+    is_whole = is_remote(on_disk) or (on_disk.startswith("/") and not is_remote(location))
+    return on_disk if is_whole else joined(location, on_disk)
 
 
 def active_files(table: DeltaTable, location: str, *, has_statistics: bool = True) -> tuple[DataFile, ...]:

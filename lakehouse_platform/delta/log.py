@@ -129,7 +129,9 @@ def _apply(version: int, actions: list[_Action], snapshot: Snapshot, net: _Net) 
 def _data_file(location: str, action: _Action, columns: tuple[Field, ...]) -> DataFile:
     rows, minimums, maximums, null_counts = parsed_statistics(action.get("stats"), columns)
     path = action["path"]
-    return DataFile(path, uri_of(location, path), action.get("partitionValues") or {}, action.get("size") or 0, rows, minimums, maximums, null_counts)
+    # An empty text is null, whatever the column's type.
+    values = {name: value or None for name, value in (action.get("partitionValues") or {}).items()}
+    return DataFile(path, uri_of(location, path), values, action.get("size") or 0, rows, minimums, maximums, null_counts)
 
 
 def _refuse_other_columns(before: Snapshot, after: Snapshot) -> None:

@@ -157,26 +157,34 @@ _SPELLINGS: Mapping[str, _Spelling] = {
 
 
 def parsed_statistics(text: str | None, columns: Sequence[Field]) -> tuple[int | None, dict[str, Any], dict[str, Any], dict[str, int]]:
-    """Rows, minimums, maximums and null counts of Delta's JSON, as Python values of the columns' types."""
+    """Rows, minimums, maximums and null counts of Delta's JSON, as Python values of the columns' types; what is no such value is left out."""
     given = json.loads(text, parse_float=Decimal) if text else {}
     types = {field.name: field.type for field in columns}
-    minimums, maximums = (
-        {name: _python_value(value, types[name]) for name, value in given.get(side, {}).items() if name in types and not isinstance(value, dict)}
-        for side in ("minValues", "maxValues")
-    )
-    nulls = {name: count for name, count in given.get("nullCount", {}).items() if isinstance(count, int)}
+    minimums, maximums = (_bounds_of(given.get(side) or {}, types) for side in ("minValues", "maxValues"))
+    nulls = {name: count for name, count in (given.get("nullCount") or {}).items() if isinstance(count, int)}
     return given.get("numRecords"), minimums, maximums, nulls
 
 
+def _bounds_of(given: Mapping[str, Any], types: Mapping[str, ColumnType]) -> dict[str, Any]:
+    bounds = {name: _python_value(value, types[name]) for name, value in given.items() if name in types}
+    return {name: value for name, value in bounds.items() if value is not None}
+
+
 def _python_value(value: Any, column_type: ColumnType) -> Any:
-    match column_type.name:
-        case "decimal":
-            return Decimal(value)
-        case "double":
-            return float(value)
-        case "date":
-            return date.fromisoformat(value)
-        case "timestamp":
-            return datetime.fromisoformat(value)
-        case _:
-            return value
+    """The bound as Python has it; None where there is none, as for years beyond 9999 and the bounds of a struct's parts."""
+    if isinstance(value, dict):
+        return None
+    try:
+        match column_type.name:
+            case "decimal":
+                return Decimal(value)
+            case "double":
+                return float(value)
+            case "date":
+                return date.fromisoformat(value)
+            case "timestamp" | "timestamp_ntz":
+                return datetime.fromisoformat(value)
+            case _:
+                return value
+    except (ValueError, TypeError, ArithmeticError):
+        return None

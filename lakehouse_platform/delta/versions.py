@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from lakehouse_platform.delta.active_files import uri_of
@@ -68,14 +68,17 @@ def version_called(location: str, text: str, *, name: str) -> int:
     return version_at(location, instant, name=name)
 
 
-def snapshot_as_of(now: Snapshot, version: int, *, name: str) -> Snapshot:
-    """The table `now` as of a version, with all of its files. Raises VersionGone, with the versions that there are, where it is gone or never was."""
+def snapshot_as_of(now: Snapshot, version: int, *, name: str, opened: Callable[[str, int], Snapshot | None] = open_snapshot) -> Snapshot:
+    """The table `now` as of a version, with all of its files. Raises VersionGone, with the versions that there are, where it is gone or never was.
+
+    `opened` opens it: open_foreign for who can read what files alone do not show.
+    """
     if version == now.version:
         return now
     if not 0 <= version < now.version:
         raise VersionGone(f"{name} has no version {version}: its versions go from 0 to {now.version}")
     try:
-        found = open_snapshot(now.location, version)
+        found = opened(now.location, version)
     except VersionGone as error:
         raise VersionGone(f"{name}: version {version} was cleaned out of its log; {_still_there(now)}") from error
     assert found is not None

@@ -9,15 +9,17 @@ from typing import Any
 
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.snapshot import open_foreign
+from lakehouse_platform.delta.versions import snapshot_as_of, version_at, version_called
 from lakehouse_platform.engine.duckdb import QueryError, Session
+from lakehouse_platform.engine.foreign import foreign_scan
 from lakehouse_platform.engine.query import Query, parse_select
 from lakehouse_platform.engine.references import Reference, pointed, refuse_reference
-from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.engine.transpile import sql_to_duckdb, to_duckdb
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.medallion.time_travel import snapshot_at, version_of
 from lakehouse_platform.problems import LakehouseError, ProjectError
+from lakehouse_platform.storage.stored import is_remote, located
 from lakehouse_platform.tables.storage import POSITION
 
 
@@ -26,7 +28,7 @@ class NoSuchTable(LakehouseError):
 
 
 def selected(lakehouse: Lakehouse, session: Session, sql: str, limit: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of Spark SQL over the tables, each as it is now or AS OF a version, a tag or a timestamp.
+    """Columns and rows of Spark SQL over the tables, each as it is now or AS OF a version, a tag or a timestamp; delta.`place` is any Delta table.
 
     Raises ProjectError, NoSuchTable or LakehouseError for what cannot run.
     """
@@ -41,13 +43,13 @@ def selected(lakehouse: Lakehouse, session: Session, sql: str, limit: int | None
             name = names[reference] = f"input/{len(names)}"
             snapshot = _snapshot(lakehouse, session, parsed, reference)
             schemas[name] = {column.name: column.type for column in snapshot.columns if column.name not in hidden}
-            session.view(_relation(name), f"SELECT {', '.join(map(quote, schemas[name]))} FROM ({snapshot_scan(snapshot)})")
+            session.view(_relation(name), f"SELECT {', '.join(map(quote, schemas[name]))} FROM ({foreign_scan(session, snapshot, _relation(name))})")
         return names[reference]
 
     query = pointed(parsed, name_of)
     # From outside, two columns of one name have two names, which a row of JSON needs.
     translated = f"SELECT * FROM ({to_duckdb(query, {name: _relation(name) for name in schemas}, schemas)})"
-    return list(session.describe(translated)), session.rows(translated if limit is None else f"{translated} LIMIT {limit}")
+    return list(session.kinds(translated)), session.rows(translated if limit is None else f"{translated} LIMIT {limit}")
 
 
 def _relation(name: str) -> str:
@@ -56,15 +58,30 @@ def _relation(name: str) -> str:
 
 def _snapshot(lakehouse: Lakehouse, session: Session, query: Query, reference: Reference) -> Snapshot:
     """The table that a part of the query names, as of the version that it names."""
-    name = reference.table
-    now = lakehouse.snapshot(name) if not name.startswith("/") else None
+    if reference.path is None and reference.table.startswith("/"):
+        raise NoSuchTable(_no_table(lakehouse, reference.table))
+    name = reference.path or reference.table
+    location = located(reference.path) if reference.path else lakehouse.location(name)
+    if is_remote(location):
+        session.reach(location)
+    now = open_foreign(location)
     if now is None:
-        raise NoSuchTable(_no_table(lakehouse, name))
+        raise NoSuchTable(_no_table_at(location) if reference.path else _no_table(lakehouse, name))
     if reference.instant is not None:
-        return snapshot_at(lakehouse, name, timestamp=_instant(session, query, reference, reference.instant))
-    if reference.version is not None:
-        return snapshot_at(lakehouse, name, version_of(lakehouse, name, reference.version))
-    return now
+        version = version_at(location, _instant(session, query, reference, reference.instant), name=name)
+    elif reference.version is not None:
+        version = version_called(location, reference.version, name=name)
+    else:
+        return now
+    return snapshot_as_of(now, version, name=name, opened=open_foreign)
+
+
+def _no_table_at(location: str) -> str:
+    """That there is no table at a place, and what may be meant: the folder above it, or one below."""
+    folder, _, name = location.rstrip("/").rpartition("/")
+    if "=" in name or name == "_delta_log":
+        return f"there is no Delta table at {location}; name the table's own folder, such as {folder}, and filter by its columns"
+    return f"there is no Delta table at {location}: no folder of that name has a _delta_log with commits"
 
 
 def _instant(session: Session, query: Query, reference: Reference, given: str) -> datetime:
@@ -83,7 +100,7 @@ def _no_table(lakehouse: Lakehouse, name: str) -> str:
     known = [*lakehouse.project.sources, *lakehouse.project.tables]
     layer, _, entity = name.partition("/")
     if name in known:
-        return f"{layer}.{entity} has not been made yet below {lakehouse.settings.tables_root}: `lakehouse materialize {name}` makes it"
+        return f"{layer}.{entity} has not been made yet below {lakehouse.settings.root_of(name)}: `lakehouse materialize {name}` makes it"
     same = [each for each in known if each.split("/")[1] == entity]
     near = same or difflib.get_close_matches(name, known, n=1, cutoff=0.8 if layer else 0.7)
     typed = f"{layer}.{entity}" if layer else entity

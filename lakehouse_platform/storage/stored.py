@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 # Amazon S3 and what speaks like it, Google Cloud Storage, Azure.
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl")
+# Spark spells a file of this machine with one slash or three.
+_LOCAL = re.compile(r"^file:(?://)?(?=/)")
+_OTHER_S3 = re.compile(r"^s3[an]://")
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,14 @@ def is_remote(location: str) -> bool:
 def joined(folder: str, path: str) -> str:
     """The name of a file below a folder."""
     return f"{folder.rstrip('/')}/{path}"
+
+
+def unwrapped(url: str) -> str:
+    """A location for Spark's spelling of one: a path for a file's URL, s3 for its s3a; any other text as it is."""
+    return _OTHER_S3.sub("s3://", _LOCAL.sub("", url, count=1), count=1)
+
+
+def located(typed: str) -> str:
+    """The location that a person means by a path, relative to the working folder, or by a URL."""
+    location = unwrapped(typed)
+    return location if is_remote(location) else str(Path(location).expanduser().absolute())
