@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
             operations=given.operations,
             root=there.root,
             folder=folder,
+            fault_share=there.fault_share,
             faults=there.faults,
             environment=there.environment,
             commits_between_kills=given.commits_between_kills,

@@ -26,7 +26,7 @@ _STORE_FAULTS: tuple[tuple[When, str, str, int | None, float], ...] = (
     ("after", "PUT", _COMMITS, None, 0.02),
     ("instead", "PUT", _COMMITS, 412, 0.03),
     ("before", "PUT", _DATA, 503, 0.005),
-    ("before", "GET", "", 503, 0.002),
+    ("before", "GET", "", 503, 0.0005),
 )
 
 
@@ -36,6 +36,7 @@ class Place:
 
     root: str
     faults: tuple[Fault, ...]
+    fault_share: float
     environment: Mapping[str, str] = field(default_factory=dict)
     store_faults: Sequence[StoreFault] = ()
 
@@ -44,7 +45,7 @@ class Place:
 def place(kind: str, folder: Path, seed: int) -> Iterator[Place]:
     """A place of its own for one run."""
     if kind == "local":
-        yield Place(str(folder / "tables"), ALL)
+        yield Place(str(folder / "tables"), ALL, 0.1)
         return
     with running_server() as server, FaultyStore(server, seed).running() as proxy:
         made = [StoreFault(when, method, path, status, share=share, times=None) for when, method, path, status, share in _STORE_FAULTS]
@@ -52,4 +53,4 @@ def place(kind: str, folder: Path, seed: int) -> Iterator[Place]:
             proxy.fail(fault)
         # This process looks at what is there, and meets no faults.
         with patch.dict(os.environ, server.environment()):
-            yield Place(server.new_bucket(), KILLS, {**proxy.environment(), "LAKEHOUSE_STORE_RETRIES": "0"}, made)
+            yield Place(server.new_bucket(), KILLS, 0.03, {**proxy.environment(), "LAKEHOUSE_STORE_RETRIES": "0"}, made)
