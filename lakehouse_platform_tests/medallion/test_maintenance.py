@@ -1,0 +1,179 @@
+"""Maintenance changes nothing that anyone reads of a medallion's tables: a lakehouse that is maintained after each step equals one that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lakehouse_platform.delta.upkeep import clean_log
+from lakehouse_platform.delta.vacuum import vacuum
+from lakehouse_platform.medallion import books, planned
+from lakehouse_platform.medallion.history import last_record
+from lakehouse_platform.medallion.needed import needed
+from lakehouse_platform.medallion.rebuild import rebuild
+from lakehouse_platform.medallion.restore import restore
+from lakehouse_platform.medallion.stale import is_stale
+from lakehouse_platform.medallion.waiting import rows_waiting
+from lakehouse_platform.quality.accounts import Accounts
+from lakehouse_platform.writes.optimize import optimize
+from lakehouse_platform_tests.medallion import test_event_sets as event_sets
+from lakehouse_platform_tests.medallion import test_snapshots as snapshots
+from lakehouse_platform_tests.medallion.shop import FEEDS, PROJECT, bring, change, sale
+from lakehouse_platform_tests.properties.worlds import World, in_order, world
+
+GOLD = ("gold/days", "gold/customers", "gold/dim_product", "gold/fact_sales")
+TABLES = ("silver/sales", "silver/products", *GOLD)
+
+
+@pytest.fixture
+def twins() -> Iterator[tuple[World, World]]:
+    """Two lakehouses of one project: one to be maintained, one to be left alone."""
+    with world(PROJECT) as maintained, world(PROJECT) as other:
+        yield maintained, other
+
+
+def tables_of(shop: World) -> list[str]:
+    """Every Delta table there is, those beside other tables and the platform's own too."""
+    root = shop.lakehouse.settings.home / "tables"
+    return sorted(str(path.parent.relative_to(root)) for path in root.glob("*/*/_delta_log"))
+
+
+def maintain(shop: World, *, later: timedelta | None = None) -> None:
+    """Rearrange every table; with `later`, also delete what nobody needs then, and clean its log."""
+    lakehouse = shop.lakehouse
+    with lakehouse.session() as session:
+        for name in tables_of(shop):
+            location = lakehouse.location(name)
+            optimize(session, location)
+            wanted = needed(lakehouse, session, name)
+            assert wanted is not None
+            if later is not None:
+                now = datetime.now(UTC) + later
+                vacuum(location, keep_versions=wanted.versions, now=now)
+                clean_log(location, keep_from_version=wanted.log_from, now=now)
+
+
+def told(shop: World) -> dict[str, Any]:
+    """What the readers of the logs say of each table."""
+    lakehouse = shop.lakehouse
+    with lakehouse.session() as session:
+        accounts = {name: books.total(books.entries(lakehouse, session, name)) for name in TABLES}
+        batches = {name: len(books.committed_batches(lakehouse, session, name)) for name in TABLES}
+    tables = {name: lakehouse.project.tables[name] for name in TABLES}
+    stale = {name: is_stale(lakehouse, table) for name, table in tables.items()}
+    steps = {name: record.step if (record := last_record(lakehouse, name)) else None for name in TABLES}
+    waiting = {name: rows_waiting(lakehouse, table) for name, table in tables.items()}
+    return {"accounts": accounts, "batches": batches, "stale": stale, "steps": steps, "waiting": waiting}
+
+
+def first_events(shop: World) -> None:
+    bring(shop, "products", "1", [change(1, "c", "one")])
+    bring(shop, "sales", "1", [sale(1, 1), sale(2, 2, customer=None)])
+    shop.run(*GOLD)
+    bring(shop, "sales", "2", [sale(3, 2, amount=5), sale(1, 3, amount=2)])
+    bring(shop, "products", "2", [change(2, "u", "two")])
+    shop.run(*GOLD)
+
+
+@pytest.mark.parametrize("later", [None, timedelta(hours=721)])
+def test_whatever_is_read_after_maintenance_is_what_was_read_before(twins: tuple[World, World], later: timedelta | None) -> None:
+    shop, other = twins
+    versions: list[int] = []
+    for each in twins:
+        first_events(each)
+        versions.append(each.delta("silver/sales").version())
+    maintain(shop, later=later)
+    assert told(shop) == told(other)
+    assert [shop.run(name).record for name in TABLES] == [None] * len(TABLES), "nothing is new to anyone"
+    for each in twins:
+        shop_rows = [sale(4, 1, amount=7), sale(3, 4, amount=6), sale(9, 1, customer="new")]
+        bring(each, "sales", "3", shop_rows)
+    assert told(shop) == told(other), "rows that wait are counted as if nothing had been rearranged"
+    records = [[each.run(name).record for name in GOLD] for each in twins]
+    assert [record and (record.step, record.partitions, record.rows) for record in records[0]] == [
+        record and (record.step, record.partitions, record.rows) for record in records[1]
+    ], "of the downstream the same partitions are computed"
+    maintain(shop, later=later)
+    for each in twins:
+        rebuild(each.lakehouse, "silver/sales", run_id="rebuild")
+        each.run(*GOLD)
+    assert told(shop) == told(other)
+    assert contents(shop) == contents(other)
+    maintain(shop, later=later)
+    if later is None:
+        for each, version in zip(twins, versions, strict=True):
+            restore(each.lakehouse, "silver/sales", version, run_id="back")
+        assert (shop.contents("silver/sales"), told(shop)["accounts"]) == (other.contents("silver/sales"), told(other)["accounts"])
+        maintain(shop)
+        for each in twins:
+            each.run("silver/sales", *GOLD)
+        assert (told(shop), contents(shop)) == (told(other), contents(other))
+
+
+def test_a_version_of_after_the_optimise_is_restored_as_one_of_before(twins: tuple[World, World]) -> None:
+    shop, _ = twins
+    first_events(shop)
+    rows = shop.contents("silver/sales")
+    maintain(shop)
+    optimised = shop.delta("silver/sales").version()
+    bring(shop, "sales", "3", [sale(5, 5), sale(1, 6, amount=9)])
+    later = shop.contents("silver/sales")
+    restore(shop.lakehouse, "silver/sales", optimised, run_id="back")
+    assert shop.contents("silver/sales") == rows
+    shop.run("silver/sales")
+    assert shop.contents("silver/sales") == later
+
+
+def test_a_rebuild_reads_bronze_though_the_version_of_its_cursor_is_vacuumed(twins: tuple[World, World]) -> None:
+    shop, other = twins
+    for each in twins:
+        first_events(each)
+    maintain(shop, later=timedelta(hours=169))
+    # What came since, the cursor has not passed.
+    for each in twins:
+        each.land("sales/9.jsonl", [{"place": "9:0"} | sale(40, 8)])
+        each.run(FEEDS["sales"][0])
+        rebuild(each.lakehouse, "silver/sales", run_id="rebuild")
+    assert shop.contents("silver/sales") == other.contents("silver/sales")
+    with shop.lakehouse.session() as session:
+        assert books.total(books.entries(shop.lakehouse, session, "silver/sales")) == Accounts(4, 3, 1)
+
+
+def test_snapshots_that_a_rearrangement_put_into_one_file_are_told_apart() -> None:
+    def land(lists: World, *days: tuple[str, dict[str, str]]) -> None:
+        for day, names in days:
+            snapshots.land(lists, day, names)
+            lists.run(snapshots.BRONZE)
+
+    with world(snapshots.PROJECT) as lists, world(snapshots.PROJECT) as other:
+        for each in (lists, other):
+            snapshots.bring(each, "01", {"x": "one", "y": "two"})
+            land(each, ("03", {"x": "three", "y": "two"}), ("02", {"x": "one"}))
+        maintain(lists)
+        for each in (lists, other):
+            land(each, ("04", {"z": "four"}))
+            each.run(snapshots.SILVER, snapshots.DIMENSION)
+        assert (snapshots.state(lists), snapshots.history(lists)) == (snapshots.state(other), snapshots.history(other))
+        assert snapshots.state(lists) == {"z": "four"}
+
+
+def test_a_rebuild_that_was_killed_is_known_after_an_optimise(monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(event_sets.STRICT) as shop:
+        loose = event_sets.under(shop, PROJECT)
+        for name, record in (("a", change(1, "c", "one")), ("b", change(3, "u", ""))):
+            bring(loose, "products", name, [record])
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(planned, "commit", event_sets.killed)
+            rebuild(shop.lakehouse, event_sets.PRODUCTS, run_id="rebuild")
+        assert event_sets.events(shop) == ["one"]
+        maintain(loose)
+        bring(loose, "products", "c", [change(2, "u", "two")])
+        assert (event_sets.titles(loose), event_sets.events(loose)) == ({"p": ""}, ["", "one", "two"])
+
+
+def contents(shop: World) -> dict[str, Any]:
+    """All rows of all tables, surrogate keys and times of processing aside."""
+    return {name: in_order({n: v for n, v in row.items() if not n.endswith("_key")} for row in shop.contents(name)) for name in TABLES}
