@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from lakehouse_platform.delta.active_files import uri_of
 from lakehouse_platform.delta.files import DataFile, Snapshot
@@ -40,7 +40,8 @@ def version_at(location: str, instant: datetime, *, name: str) -> int:
     if not times:
         raise VersionGone(f"{name}: its log names no commit any more, so what stood at {_spelt(instant)} cannot be told")
     oldest, newest = min(times), max(times)
-    milliseconds = (instant - datetime.fromtimestamp(0, UTC)).total_seconds() * 1000
+    # Not through seconds as a float: 2.002 of them are 2001.9999999999998 milliseconds.
+    milliseconds = (instant - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
     if milliseconds > times[newest] and instant > datetime.now(UTC):
         raise VersionGone(f"{name}: {_spelt(instant)} is still to come; its newest version {newest} is of {_of(times[newest])}")
     standing = [version for version, committed in times.items() if committed <= milliseconds]

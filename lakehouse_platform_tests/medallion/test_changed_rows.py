@@ -250,3 +250,19 @@ def _spelt(row: Sequence[Any]) -> Row:
     """A row whose NaN equals another NaN, as Python's own does not."""
     key, name, amount, day = row
     return key, name, "nan" if isinstance(amount, float) and math.isnan(amount) else amount, str(day)  # type: ignore[return-value]
+
+
+def test_a_table_in_an_object_store_is_compared_like_any_other(bucket: str, tmp_path: Path) -> None:
+    with open_session(Settings(home=tmp_path / "home", tables=bucket, threads=1)) as session:
+        kept = Kept(session, f"{bucket}/tables/kept")
+        create_table(kept.location, COLUMNS, ["day"])
+        kept.write([(1, "a b", 1.0, MAY), (2, "b", 2.0, MAY)])
+        kept.write([(3, "c", 3.0, JUNE)])
+        kept.replace([(1, "a b", 1.0, MAY), (2, "B", 2.0, MAY), (3, "c", 3.0, JUNE)])
+        assert told(kept.compare(2)[1]) == [("update_preimage", 3, 2, "b", 2.0), ("update_postimage", 3, 2, "B", 2.0)]
+        kept.write([(4, "d", 4.0, MAY)])
+        assert told(kept.compare(2)[1]) == [
+            ("update_preimage", 3, 2, "b", 2.0),
+            ("update_postimage", 3, 2, "B", 2.0),
+            ("insert", 4, 4, "d", 4.0),
+        ]
