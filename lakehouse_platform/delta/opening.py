@@ -99,6 +99,9 @@ def _read_round(location: str, version: int | None, error: DeltaError) -> DeltaT
         try:
             copy = _copied(location, checkpoints.get(base, ()), range(base + 1, target + 1))
         except DamagedLog as damage:
+            if log_files(location) != (commits, checkpoints):
+                # Another cleaned the log up, or wrote to it: this look was at no one version of it.
+                return open_handle(location, version)
             if damaged:
                 raise DamagedLog(f"checkpoint {', '.join(map(str, damaged))} of {location} cannot be read ({error}), and {damage}") from error
             raise

@@ -13,8 +13,9 @@ from deltalake.exceptions import DeltaError
 from lakehouse_platform.contracts.types import BIGINT
 from lakehouse_platform.delta import opening
 from lakehouse_platform.delta.commit import commit, create_table
-from lakehouse_platform.delta.damage import DamagedLog
+from lakehouse_platform.delta.damage import DamagedLog, log_files
 from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.handle import open_handle
 from lakehouse_platform.delta.integrity import log_state
 from lakehouse_platform.delta.log import commits
 from lakehouse_platform.delta.opening import damaged_parts
@@ -40,11 +41,13 @@ class Log:
         assert content is not None
         return content
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes) -> Log:
         storage.put(self.path(name), content)
+        return self
 
-    def remove(self, *names: str) -> None:
+    def remove(self, *names: str) -> Log:
         storage.delete(self.path(name) for name in names)
+        return self
 
 
 def commit_name(version: int) -> str:
@@ -73,8 +76,8 @@ def is_whole(location: str, version: int | None = None) -> bool:
     return (snapshot.version, files, snapshot.transaction_version("app")) == (wanted, {f"f{n}.parquet" for n in range(1, wanted + 1)}, wanted or None)
 
 
-def cut(log: Log, version: int) -> None:
-    log.put(CHECKPOINT.format(version), log.read(CHECKPOINT.format(version))[:300])
+def cut(log: Log, version: int) -> Log:
+    return log.put(CHECKPOINT.format(version), log.read(CHECKPOINT.format(version))[:300])
 
 
 def flip(log: Log) -> None:
@@ -94,7 +97,7 @@ def lose_all(log: Log) -> None:
         cut(log, version)
 
 
-READ_ROUND = {
+READ_ROUND: dict[str, tuple[Callable[[Log], object], list[str]]] = {
     "a checkpoint that was cut": (lambda log: cut(log, 9), [CHECKPOINT.format(9), POINTER]),
     "a checkpoint with damaged pages": (flip, [CHECKPOINT.format(9), POINTER]),
     "an empty checkpoint": (lambda log: log.put(CHECKPOINT.format(9), b""), [CHECKPOINT.format(9), POINTER]),
@@ -172,8 +175,8 @@ REFUSED: dict[str, tuple[Callable[[Log], object], int, str]] = {
     "garbage before the newest": (lambda log: log.put(commit_name(11), b"garbage\n"), 11, "is damaged"),
     "no text": (lambda log: log.put(commit_name(11), b"\xff\xfe\n"), 11, "is damaged"),
     "missing": (lambda log: log.remove(commit_name(11)), 11, "is missing"),
-    "missing where the checkpoint is cut": (lambda log: (cut(log, 9), log.remove(commit_name(7))), 7, "is missing"),
-    "damaged where the checkpoint is gone": (lambda log: (log.remove(CHECKPOINT.format(9)), log.put(commit_name(7), b"{}{")), 7, "is damaged"),
+    "missing where the checkpoint is cut": (lambda log: cut(log, 9).remove(commit_name(7)), 7, "is missing"),
+    "damaged where the checkpoint is cut": (lambda log: cut(log, 9).put(commit_name(7), b"{}{"), 7, "is damaged"),
 }
 
 
@@ -211,16 +214,15 @@ def test_an_older_commit_that_is_empty_is_found_by_the_look_at_the_log(location:
 
 def test_a_checkpoint_that_another_makes_meanwhile_is_no_damage(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made(location)
-    handle_of, files_of = opening.open_handle, opening.log_files
     answers, listings = [DeltaError("503 Service Unavailable")], ["the first"]
 
     def once_unanswered(place: str, version: int | None = None) -> DeltaTable:
         if answers:
             raise answers.pop()
-        return handle_of(place, version)
+        return open_handle(place, version)
 
     def listed(place: str) -> tuple[frozenset[int], dict[int, tuple[str, ...]]]:
-        found = files_of(place)
+        found = log_files(place)
         if listings:
             listings.pop()
             for version in (13, 14):
@@ -232,3 +234,25 @@ def test_a_checkpoint_that_another_makes_meanwhile_is_no_damage(location: str, m
     snapshot = opened(location)
     assert json.loads(Log(location).read(POINTER))["version"] == 14
     assert (snapshot.version, damaged_parts(location, snapshot.handle)) == (14, [])
+
+
+def test_a_log_that_another_cleans_up_meanwhile_is_no_damage(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = made(location)
+    answers, listings = [DeltaError("503 Service Unavailable")], ["the first"]
+
+    def once_unanswered(place: str, version: int | None = None) -> DeltaTable:
+        if answers:
+            raise answers.pop()
+        return open_handle(place, version)
+
+    def listed(place: str) -> tuple[frozenset[int], dict[int, tuple[str, ...]]]:
+        found = log_files(place)
+        if listings:
+            listings.pop()
+            DeltaTable(place).create_checkpoint()
+            log.remove(CHECKPOINT.format(4), CHECKPOINT.format(9), *(commit_name(version) for version in range(NEWEST)))
+        return found
+
+    monkeypatch.setattr(opening, "open_handle", once_unanswered)
+    monkeypatch.setattr(opening, "log_files", listed)
+    assert opened(location).version == NEWEST

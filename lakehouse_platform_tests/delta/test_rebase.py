@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +12,7 @@ from lakehouse_platform.delta.commit import CommitConflict, commit
 from lakehouse_platform.delta.evolution import add_columns
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
 from lakehouse_platform.delta.log import commits
+from lakehouse_platform.delta.rebase import Derivation, still_holds
 from lakehouse_platform.delta.restore import restore
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.delta.snapshot import open_snapshot
@@ -130,11 +131,10 @@ def test_other_columns_follow_nothing_but_their_snapshot(days: Snapshot, write: 
 def test_a_commit_runs_after_others_for_so_long(days: Snapshot, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each time that maintenance would follow, another has come first."""
     follows: list[int] = []
-    looked = commit_module.still_holds
 
-    def holds(location: str, versions: range, removed: Sequence[str], derived_from: commit_module.Derivation) -> bool:
+    def holds(location: str, versions: range, removed: Collection[str], derived_from: Derivation) -> bool:
         follows.append(len(versions))
-        answer = looked(location, versions, removed, derived_from)
+        answer = still_holds(location, versions, removed, derived_from)
         commit(opened(location), added=write(100 + len(follows), day=3))
         return answer
 

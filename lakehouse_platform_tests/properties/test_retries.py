@@ -146,7 +146,7 @@ def told() -> Iterator[list[logging.LogRecord]]:
     logger = logging.getLogger(with_retries.__module__)
     records: list[logging.LogRecord] = []
     handler = logging.Handler(logging.INFO)
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append  # type: ignore[method-assign, assignment]
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
