@@ -49,7 +49,8 @@ class Written:
 class Change:
     """What a commit would do to the snapshot that it was derived from.
 
-    `columns`: the table's from this commit on, where they become others. `within`: the partitions that it must keep to.
+    `columns`: the table's from this commit on, where they become others. `within`: the partitions that it
+    replaces as a whole, and must keep to.
     """
 
     added: Sequence[WrittenFile] = field(default=())

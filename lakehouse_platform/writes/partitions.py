@@ -36,6 +36,12 @@ def parted(files: Sequence[F], is_within: Callable[[Sequence[Values]], list[bool
     return inside, outside
 
 
+def values_of(added: Sequence[WrittenFile], removed: Sequence[DataFile]) -> list[Values]:
+    """The partitions of files, each once."""
+    found = {frozenset(file.partition_values.items()): file.partition_values for file in (*added, *removed)}
+    return list(found.values())
+
+
 def _by_predicate(session: Session, target: Snapshot, predicate: str, many: Sequence[Values]) -> list[bool]:
     types = {field.name: field.type for field in target.columns if field.name in target.partition_columns}
     condition = expression_to_duckdb(predicate, types)

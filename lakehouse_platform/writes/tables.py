@@ -15,7 +15,7 @@ from lakehouse_platform.writes.change import Change, Options, Written
 from lakehouse_platform.writes.committing import refuse, write, write_rows
 from lakehouse_platform.writes.deletion import plan_delete
 from lakehouse_platform.writes.merge import Merge, Upsert, forget_source, keep_source
-from lakehouse_platform.writes.partitions import Partitions, parted, within
+from lakehouse_platform.writes.partitions import Partitions, parted, values_of, within
 from lakehouse_platform.writes.source import rows_of
 from lakehouse_platform.writes.upsert import plan_upsert
 
@@ -38,7 +38,7 @@ def overwrite(session: Session, location: str, rows_sql: str, **options: Unpack[
     def derive(target: Snapshot) -> Change:
         columns = rows.fields if options.get("evolve") else target.columns
         added = write_rows(session, replace(target, columns=columns), rows, options)
-        return Change(added, target.files, sum(file.rows for file in added), target.rows, columns)
+        return Change(added, target.files, sum(file.rows for file in added), target.rows, columns, values_of(added, target.files))
 
     return write(location, options, derive, rows, is_anew=True)
 
@@ -59,7 +59,9 @@ def replace_partitions(session: Session, location: str, rows_sql: str, partition
             values = ", ".join(f"{name} = {value}" for name, value in strange[0].partition_values.items())
             refuse(target, added, f"{sum(file.rows for file in strange)} rows are of partitions that are not to be replaced, some of {values}")
         removed, _ = parted(target.files, is_within)
-        replaced = None if isinstance(partitions, str) or any(len(each) < len(target.partition_columns) for each in partitions) else partitions
+        replaced = values_of(added, removed)
+        if not isinstance(partitions, str) and all(len(each) == len(target.partition_columns) for each in partitions):
+            replaced = list(partitions)
         return Change(added, removed, sum(file.rows for file in added), sum(file.rows or 0 for file in removed), within=replaced)
 
     return write(location, options, derive, rows)

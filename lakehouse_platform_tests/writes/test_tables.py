@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from lakehouse_platform.contracts.types import BIGINT, DOUBLE, INT, STRING, decimal
 from lakehouse_platform.delta.commit import commit, create_table
@@ -221,3 +222,38 @@ def test_tries_are_bounded(session: Session, location: str, stored: Stored, monk
     with pytest.raises(CommitRetriesExhausted, match="2 tries lost"):
         tables.append(session, location, rows((2, "b")), tries=2)
     assert stored() == [(1, "a"), (5, "other"), (5, "other")]
+
+
+def test_what_the_table_demands_of_each_row_is_held_while_it_is_written(session: Session, location: str, stored: Stored) -> None:
+    tables.append(session, location, rows((1, "a"), (20, "b")))
+    DeltaTable(location).alter.add_constraint({"small": "id < 100"})
+    files = parquet_files(location)
+    writes: tuple[Callable[[str], Written], ...] = (
+        lambda sql: tables.append(session, location, sql),
+        lambda sql: tables.overwrite(session, location, sql),
+        lambda sql: tables.upsert(session, location, sql, ["name"]),
+    )
+    for write in writes:
+        for bad in ("100", "NULL"):
+            with pytest.raises(
+                LakehouseError, match=r"a row breaks constraint small \(id < 100\), nothing was committed: \{'id': (100|NULL), 'name'"
+            ):
+                write(f"SELECT 3 AS id, 'c' AS name UNION ALL SELECT {bad}, 'a'")
+    assert stored() == [(1, "a"), (20, "b")]
+    tables.upsert(session, location, rows((99, "a"), (3, "c")), ["name"])
+    assert stored() == [(3, "c"), (20, "b"), (99, "a")]
+    with pytest.raises(LakehouseError) as hidden:
+        tables.append(session, location, rows((100, "secret")), unbounded=["name"])
+    assert "secret" not in str(hidden.value)
+    assert files <= parquet_files(location)
+
+
+def test_a_table_that_feeds_changes_is_replaced_as_a_whole_or_by_partitions(session: Session, location: str, stored: Stored) -> None:
+    tables.append(session, location, rows((1, "a"), (2, "b")), partition_by=["name"], configuration={"delta.enableChangeDataFeed": "true"})
+    tables.replace_partitions(session, location, rows((3, "a")), "name = 'a'")
+    tables.replace_partitions(session, location, rows((4, "b")), [{"name": "b"}])
+    assert stored() == [(3, "a"), (4, "b")]
+    with pytest.raises(LakehouseError, match="feeds changes"):
+        tables.upsert(session, location, rows((3, "b")), ["id"])
+    tables.overwrite(session, location, rows((5, "c")))
+    assert stored() == [(5, "c")]
