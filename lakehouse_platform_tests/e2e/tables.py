@@ -26,9 +26,9 @@ def connect(home: Path, name: str) -> duckdb.DuckDBPyConnection:
     return connect_at(str(home / "tables" / name))
 
 
-def connect_at(location: str) -> duckdb.DuckDBPyConnection:
-    """The same of a table anywhere."""
-    table = DeltaTable(location)
+def connect_at(location: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
+    """The same of a table anywhere, as it is or as of a version."""
+    table = DeltaTable(location, version=version)
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("delta_rows", table.to_pyarrow_dataset())
@@ -43,9 +43,9 @@ def fingerprint(home: Path, name: str) -> tuple[int, int, int]:
     return fingerprint_at(str(home / "tables" / name))
 
 
-def fingerprint_at(location: str) -> tuple[int, int, int]:
-    """The same of a table anywhere."""
-    connection = connect_at(location)
+def fingerprint_at(location: str, version: int | None = None) -> tuple[int, int, int]:
+    """The same of a table anywhere, as it is or as of a version."""
+    connection = connect_at(location, version)
     columns = []
     for column, kind, *_ in connection.execute("DESCRIBE t").fetchall():
         quoted = '"' + column + '"'
