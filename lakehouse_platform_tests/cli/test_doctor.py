@@ -74,7 +74,7 @@ def test_tables_that_are_broken(settings: Settings) -> None:
     told = {each["subject"]: each["message"] for each in found if each["status"] == "failed"}
     assert set(told) == {CUSTOMER, SOURCE, "gold/nothing"}
     assert "1 of its 1 files are gone" in told[CUSTOMER]
-    assert "cannot be opened" in told[SOURCE]
+    assert "version 0 of the log" in told[SOURCE] and "is damaged" in told[SOURCE]
     assert "no commits" in told["gold/nothing"]
 
 
@@ -83,11 +83,28 @@ def test_a_log_with_a_gap_is_a_warning(settings: Settings) -> None:
     for number in range(3, 15):
         land(settings, f"{number}.csv", [order(number, "2026-01-03")])
         run_step(lakehouse, SOURCE, run_id=str(number))
-    (Path(lakehouse.location(SOURCE)) / "_delta_log" / f"{3:020}.json").unlink()
+    log = Path(lakehouse.location(SOURCE)) / "_delta_log"
+    gone = (log / f"{3:020}.json").read_bytes()
+    (log / f"{3:020}.json").unlink()
     code, found = doctor()
     assert code == ExitCode.OK
     assert [(each["subject"], each["status"]) for each in found] == [(SOURCE, "warning")]
     assert "lacks 1 commits between 0 and" in found[0]["message"]
+    # An empty file in its place is worse: readers take it for a commit that changed nothing.
+    (log / f"{3:020}.json").write_bytes(b"")
+    code, found = doctor()
+    assert (code, found[0]["status"]) == (ExitCode.CHECKS, "failed")
+    assert "version 3 of its log is an empty file" in found[0]["message"]
+    (log / f"{3:020}.json").write_bytes(gone)
+    (checkpoint,) = log.glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    code, found = doctor()
+    assert code == ExitCode.OK
+    assert f"damaged, and read round: {checkpoint}, {log}/_last_checkpoint" in found[0]["message"]
+    # As it says: the next commit makes it anew.
+    land(settings, "more.csv", [order(99, "2026-01-03")])
+    run_step(lakehouse, SOURCE, run_id="more")
+    assert doctor() == (ExitCode.OK, [])
 
 
 def test_tables_that_are_not_what_the_project_says(settings: Settings) -> None:
