@@ -1,6 +1,8 @@
 """A proxy in front of an object store that fails requests on purpose and notes all of them. Not here: the store (object_store.py).
 
-The client's own retries: AWS_* says nothing of them, LAKEHOUSE_STORE_RETRIES=0 (docs/storage.md) makes each fault reach the caller.
+LAKEHOUSE_STORE_RETRIES=0 (docs/storage.md) switches the client's own retries off, so that each fault reaches the caller. The proxy is of the
+test's own process, so that faults can follow what the test does; deltalake's `restore` and `is_deltatable` hold Python's lock while they wait
+for an answer, and would wait for it in vain.
 """
 
 from __future__ import annotations

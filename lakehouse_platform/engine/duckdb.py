@@ -36,7 +36,9 @@ SET async_threads = 0;
 """
 _DISABLED = "common_subexpressions"
 # zstd at its first level writes as fast as snappy and about half the bytes. A part is cut at a size that a rewrite can bear.
-_FILE_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS, OVERWRITE_OR_IGNORE"
+_FILE_OPTIONS = "FORMAT parquet, RETURN_STATS, OVERWRITE_OR_IGNORE"
+_COMPRESSION = "zstd"
+_LEVELS = {"zstd": ", COMPRESSION_LEVEL 1"}
 _PART_BYTES = 256_000_000
 
 
@@ -55,6 +57,7 @@ class Session:
         self._connection = connection
         self._kinds: dict[str, str] = {}
         self._reached: list[str] = []
+        self._compressions: dict[str, str] = {}
 
     def execute(self, sql: str) -> None:
         """Run SQL for its effect."""
@@ -109,6 +112,10 @@ class Session:
         if urlsplit(url).scheme not in self._connection.list_filesystems():
             self._connection.register_filesystem(DataFiles(url))
 
+    def compress(self, location: str, compression: str) -> None:
+        """Write files below a location with a compression other than zstd: snappy, gzip or uncompressed."""
+        self._compressions[f"{location}/"] = compression
+
     def view(self, name: str, sql: str) -> None:
         """Give a query a name; it runs each time that it is read."""
         self._create("VIEW", name, sql)
@@ -161,10 +168,11 @@ class Session:
             Path(location).mkdir(parents=True, exist_ok=True)
         folders = ", ".join(quote(column) for column in partition_columns)
         layout = f"PARTITION_BY ({folders})" if folders else f"FILE_SIZE_BYTES {part_bytes}"
+        options = f"{_FILE_OPTIONS}, {self._compression(location)}"
         # A file's rows have no order to keep unless it is asked for, and keeping the input's costs a third more time.
         self._run(f"SET preserve_insertion_order = {literal(in_order)}")
         try:
-            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({_FILE_OPTIONS}, FILENAME_PATTERN {literal(name + '-{uuid}')}, {layout})")
+            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({options}, FILENAME_PATTERN {literal(name + '-{uuid}')}, {layout})")
         finally:
             self._run("SET preserve_insertion_order = true")
         return [_written(part, location) for part in parts if _has_rows(part)]
@@ -192,6 +200,10 @@ class Session:
             return self._connection.execute(sql)
         except duckdb.Error as error:
             raise self._failure(error) from error
+
+    def _compression(self, location: str) -> str:
+        chosen = next((each for place, each in self._compressions.items() if f"{location}/".startswith(place)), _COMPRESSION)
+        return f"COMPRESSION {chosen}{_LEVELS.get(chosen, '')}"
 
     def _failure(self, error: duckdb.Error) -> LakehouseError:
         text = str(error)

@@ -9,6 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse_platform.ingest.snapshot_time import SnapshotTime
+from lakehouse_platform.writes.policy import DESCRIPTION as MAINTENANCE
+from lakehouse_platform.writes.policy import Maintenance, MaintenanceForms
+from lakehouse_platform.writes.stored import COMPRESSION, PROPERTIES, Compression, Properties
 
 
 class Files(BaseModel):
@@ -45,6 +48,9 @@ class SourceAttributes(BaseModel):
         default=None, description="plain: records are change events {op, ts_ms, key, before, after}; snapshot: each file is all rows as of a time"
     )
     snapshot_time: SnapshotTime | None = Field(default=None, description="Of snapshots: the {name} in their path that says the time, and its format")
+    maintenance: MaintenanceForms = Field(default=Maintenance(), description=MAINTENANCE)
+    compression: Compression = Field(default="zstd", description=COMPRESSION)
+    properties: Properties = Field(default_factory=dict, description=PROPERTIES)
     owner: str | None = Field(default=None, description="Who answers for the source, such as team:retail")
     description: str = Field(default="", description="What the records are")
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from lakehouse_platform.delta.commit import commit, create_table
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
+from lakehouse_platform.delta.properties import keep_properties, of_creation
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.spelling import literal, quote
@@ -67,6 +68,8 @@ def ingest(lakehouse: Lakehouse, source_name: str, *, run_id: str, limit_files: 
     source = lakehouse.project.sources[source_name]
     with lakehouse.session() as session:
         result, refused = with_retries(lambda: _attempt(lakehouse, session, source, run_id, limit_files), lakehouse.settings.commit_tries)
+    if source.attributes.properties and (made := lakehouse.snapshot(source_name)) is not None:
+        keep_properties(made, source.attributes.properties)
     if refused:
         raise FilesRefused(source_name, refused)
     return result
@@ -178,7 +181,7 @@ def _commit(batch: _Batch, added: Sequence[WrittenFile], removed: Sequence[DataF
         batch.location,
         columns,
         (PARTITION_COLUMN,),
-        configuration={"delta.appendOnly": append_only},
+        configuration={**of_creation(batch.source.attributes.properties), "delta.appendOnly": append_only},
         added=added,
         transactions=transactions,
         metadata=metadata,

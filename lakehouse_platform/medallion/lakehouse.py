@@ -32,4 +32,8 @@ class Lakehouse:
     def session(self) -> Iterator[Session]:
         """A DuckDB session with the settings' memory and threads, closed at the end."""
         with open_session(self.settings) as session:
+            compressions = {name: source.attributes.compression for name, source in self.project.sources.items()}
+            compressions |= {name: table.attributes.compression for name, table in self.project.tables.items()}
+            for name, compression in compressions.items():
+                session.compress(self.location(name), compression)
             yield session

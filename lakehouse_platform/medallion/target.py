@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lakehouse_platform.delta.creation import open_or_create
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.properties import keep_properties, of_creation
 from lakehouse_platform.engine.scan import scan, written_as_files
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.problems import LakehouseError
@@ -15,14 +16,16 @@ from lakehouse_platform.tables.storage import partition_columns, stored_fields
 
 def ensure_table(lakehouse: Lakehouse, table: Table) -> Snapshot:
     """The table as it is, created empty where there is none. Raises LakehouseError where its files lie in other partitions than the contract's."""
-    target = open_or_create(lakehouse.location(table.name), stored_fields(table), partition_columns(table))
+    properties = table.attributes.properties
+    location = lakehouse.location(table.name)
+    target = open_or_create(location, stored_fields(table), partition_columns(table), configuration=of_creation(properties))
     if target.partition_columns != partition_columns(table):
         before, after = (", ".join(columns) or "nothing" for columns in (target.partition_columns, partition_columns(table)))
         raise LakehouseError(
             f"{table.name} is partitioned by {before} and its contract says {after}, which no commit can change. Put it back, "
             f"or remove {target.location} and what stands beside it, and materialize it anew (docs/operations.md, Changing a table)"
         )
-    return target
+    return keep_properties(target, properties)
 
 
 def refuse_other_columns(table: Table, target: Snapshot) -> None:

@@ -12,6 +12,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 from lakehouse_platform.quality.gate import Limits
 from lakehouse_platform.tables.cron import checked_cron
 from lakehouse_platform.tables.periods import Unit
+from lakehouse_platform.writes.policy import DESCRIPTION as MAINTENANCE
+from lakehouse_platform.writes.policy import Maintenance, MaintenanceForms
+from lakehouse_platform.writes.stored import COMPRESSION, PROPERTIES, Compression, Properties
 
 
 class Refresh(StrEnum):
@@ -142,6 +145,9 @@ class TableAttributes(Attributes):
         default=0.5, ge=0, le=1, description="Silver over snapshots: with a smaller share of the rows of the one before, one is blocked; or off"
     )
     automation: Automation = Field(default="on_change", description="When the table is refreshed by itself")
+    maintenance: MaintenanceForms = Field(default=Maintenance(), description=MAINTENANCE)
+    compression: Compression = Field(default="zstd", description=COMPRESSION)
+    properties: Properties = Field(default_factory=dict, description=PROPERTIES)
     engine: Literal["auto", "duckdb", "spark"] = Field(default="auto", description="What runs the query")
 
     @property

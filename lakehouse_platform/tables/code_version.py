@@ -16,10 +16,10 @@ from lakehouse_platform.tables.attributes import Refresh
 from lakehouse_platform.tables.definition import Table
 
 # Attributes that leave a table's rows as they are: they say when and where it is computed, how its files lie, and whether a batch may pass.
-_WITHOUT_EFFECT = {"table", "cluster_by", "engine", "gate", "smallest_snapshot", "automation"}
+_WITHOUT_EFFECT = {"table", "cluster_by", "engine", "gate", "smallest_snapshot", "automation", "maintenance", "compression", "properties"}
 # Of partitions the grain alone does: the others say which of them Dagster shows.
 _GRAIN = "grain"
-_SOURCE_WITHOUT_EFFECT = {"table", "owner", "description", "files"}
+_SOURCE_WITHOUT_EFFECT = {"table", "owner", "description", "files", "maintenance", "compression", "properties"}
 _SPELT = (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER, TokenType.VAR)
 
 
