@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
-from lakehouse_platform.problems import TransientFault
+from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.storage import files as storage
 from lakehouse_platform.storage.stored import joined
 
@@ -33,7 +33,7 @@ def stands_in_log(location: str, version: int, commit_id: str, error: Exception)
     """
     try:
         content = storage.read(commit_path(location, version))
-    except (TransientFault, OSError) as unread:
+    except (LakehouseError, OSError) as unread:
         raise CommitUnknown(
             f"{location}: it is unknown whether version {version} was committed ({error}), since the log cannot be read either ({unread}). "
             "Mend: run it again once storage answers; what was committed is found there and not written twice"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -20,8 +23,11 @@ from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
 from lakehouse_platform.delta.log import commits
 from lakehouse_platform.delta.restore import restore
 from lakehouse_platform.delta.snapshot import open_snapshot
+from lakehouse_platform.engine.duckdb import open_session
 from lakehouse_platform.problems import LakehouseError, TransientFault
+from lakehouse_platform.settings import Settings
 from lakehouse_platform.storage import local
+from lakehouse_platform.writes import tables
 from lakehouse_platform_tests.delta.conftest import COLUMNS
 
 Write = Callable[..., list[WrittenFile]]
@@ -94,10 +100,13 @@ def test_a_commit_of_another_is_not_taken_for_its_own(table: Snapshot, write: Wr
     assert ids() == [1, 2, 3, 4]
 
 
-def test_where_the_log_cannot_be_read_either_nobody_knows_yet(table: Snapshot, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [TransientFault("the store does not answer"), LakehouseError("the store takes these credentials no more")])
+def test_where_the_log_cannot_be_read_either_nobody_knows_yet(
+    fault: LakehouseError, table: Snapshot, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         lose_the_answer(patch, DeltaTable, "create_write_transaction")
-        patch.setattr(local, "read", lambda _: (_ for _ in ()).throw(TransientFault("the disk does not answer")))
+        patch.setattr(local, "read", lambda _: (_ for _ in ()).throw(fault))
         with pytest.raises(CommitUnknown, match=r"it is unknown whether version 1 was committed \(connection reset by peer\).*Mend: run it again"):
             commit(table, added=write(4), transactions={"app": 1})
     # Who runs again finds it by the transaction's id, on the snapshot that it would commit from.
@@ -110,6 +119,21 @@ def test_a_commit_that_the_table_takes_from_nobody_is_no_fault_of_storage(table:
     with pytest.raises(LakehouseError, match="version 0 takes no such commit") as raised:
         commit(table, added=write(4))
     assert not isinstance(raised.value, TransientFault)
+
+
+def test_of_two_who_write_one_transaction_at_once_one_writes_it(table: Snapshot, ids: Ids, tmp_path: Path) -> None:
+    rows = "SELECT 7::BIGINT AS id, 'n' AS name, DATE '2024-01-01' AS day"
+    for number in range(10):
+        begin = Barrier(2)
+
+        def work(home: str, number: int = number, begin: Barrier = begin) -> bool:
+            with open_session(Settings(home=tmp_path / home, threads=1)) as session:
+                begin.wait()
+                return tables.append(session, table.location, rows, transaction=("app", number)).was_known
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(work, ("one", "other"))) == [False, True]
+    assert ids() == [1, 2, 3, *[7] * 10]
 
 
 # A replace of a table's rows by 7, killed at a point; `{point}` is put in.
@@ -148,7 +172,7 @@ POINTS = {"before the files": 0, "after the files": 0, "after the put": 1, "0.9"
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_writer_that_is_killed_leaves_a_whole_version(point: str, table: Snapshot, write: Write, ids: Ids, tmp_path: Any) -> None:
+def test_a_writer_that_is_killed_leaves_a_whole_version(point: str, table: Snapshot, write: Write, ids: Ids, tmp_path: Path) -> None:
     child = subprocess.run([sys.executable, "-c", KILLED, point, table.location, str(tmp_path)], capture_output=True, text=True, check=False)
     assert child.returncode == -9, child.stderr
     told, version = child.stdout.count("done"), opened(table.location).version
