@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_platform.cli import catalogue, demo, doctor, history, ingest, project, quarantine, query, rulings, runs, server, versions
+from lakehouse_platform.cli import catalogue, demo, doctor, history, ingest, maintain, project, quarantine, query, rulings, runs, server, versions
 from lakehouse_platform.cli.opening import choose_project
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("ingest")(ingest.ingest)
 app.command("rebuild")(history.rebuild)
 app.command("restore")(history.restore)
 app.command("check")(runs.check)
+app.command("maintain")(maintain.maintain)
 app.command("query")(query.query)
 app.command("tables")(catalogue.tables)
 app.command("history")(versions.history)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lakehouse_platform.delta.actions import MAINTENANCE
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.log import commits
 from lakehouse_platform.delta.rearranged import last_of_same_rows
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.medallion.books import first_unsealed
@@ -34,7 +36,15 @@ def needed(lakehouse: Lakehouse, session: Session, table: str) -> Needed | None:
         return None
     unread = [*_read_by_others(lakehouse, snapshot, table), *_blocked(lakehouse, session, table)]
     log_from = min([snapshot.version, *unread, *_told_by_records(lakehouse, table), *_unsealed(lakehouse, table)])
-    return Needed(max(0, log_from), frozenset(last_of_same_rows(snapshot.location, version) for version in unread if version >= 0))
+    versions = {last_of_same_rows(snapshot.location, version) for version in unread if version >= 0}
+    return Needed(max(0, log_from), frozenset(versions.union(_before_packs(snapshot.location, min(versions, default=snapshot.version)))))
+
+
+def _before_packs(location: str, read_through: int) -> Iterator[int]:
+    """The versions that were rearranged since a reader's cursor: what came is read from the files that brought it, also after these were packed."""
+    for each in commits(location, read_through):
+        if MAINTENANCE in each.metadata and not each.has_data_change:
+            yield each.version - 1
 
 
 def _read_by_others(lakehouse: Lakehouse, snapshot: Snapshot, table: str) -> Iterator[int]:

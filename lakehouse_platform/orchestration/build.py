@@ -14,6 +14,7 @@ from lakehouse_platform.orchestration.assets import definitions_of
 from lakehouse_platform.orchestration.automation import automation_sensor, schedules
 from lakehouse_platform.orchestration.backfills import throttled
 from lakehouse_platform.orchestration.jobs import platform_jobs
+from lakehouse_platform.orchestration.maintenance import maintain_job, maintain_schedule, maintenance_sensor
 from lakehouse_platform.orchestration.resources import Listener, resources
 from lakehouse_platform.orchestration.sensors import file_sensor
 from lakehouse_platform.settings import Settings
@@ -27,9 +28,9 @@ def build_definitions(settings: Settings, listener: Listener | None = None) -> d
     project = project_of(settings)
     tree = dg.ComponentTree.from_module(defs_module=_defs_module(settings), project_root=project.root.parent)
     platform = dg.Definitions(
-        jobs=platform_jobs(project),
-        schedules=schedules(project),
-        sensors=[automation_sensor(), *(file_sensor(source) for source in project.sources)],
+        jobs=[*platform_jobs(project), maintain_job(project)],
+        schedules=[*schedules(project), maintain_schedule()],
+        sensors=[automation_sensor(), maintenance_sensor(), *(file_sensor(source) for source in project.sources)],
         resources=resources(settings, project, listener),
         executor=dg.in_process_executor,
     )

@@ -7,6 +7,9 @@ import re
 import dagster as dg
 
 DAILY_JOB = "daily"
+MAINTAIN_JOB = "maintain"
+# The step of the platform's own tables in the maintenance.
+SYSTEM = "system"
 
 
 def asset_key(table: str) -> dg.AssetKey:

@@ -12,10 +12,12 @@ import dagster as dg
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.record import Ruling
 from lakehouse_platform.medallion.result import StepResult
+from lakehouse_platform.medallion.upkeep import Upkeep
 from lakehouse_platform.orchestration.backfills import Only, Wanted, chosen
 from lakehouse_platform.orchestration.build import build_definitions, project_of
 from lakehouse_platform.orchestration.instance import open_instance
-from lakehouse_platform.orchestration.names import DAILY_JOB, asset_key, increment_job_name, refresh_job_name, step_name
+from lakehouse_platform.orchestration.maintenance import maintain_tags
+from lakehouse_platform.orchestration.names import DAILY_JOB, MAINTAIN_JOB, asset_key, increment_job_name, refresh_job_name, step_name
 from lakehouse_platform.orchestration.orders import rebuild_tags, replay_tags, restore_tags
 from lakehouse_platform.orchestration.partitions import blocks, partitions_definition
 from lakehouse_platform.orchestration.resources import Listener, running_folder
@@ -73,6 +75,12 @@ class Runner:
         """Refresh by name a table that increments pass over, and what is downstream of it."""
         self.results.clear()
         return self._execute(self.definitions.resolve_job_def(refresh_job_name(table)), {})
+
+    def maintain(self, tables: Collection[str] | None, upkeep: Upkeep) -> Run:
+        """Maintain tables, those beside them included; without a selection all, and the platform's own."""
+        self.results.clear()
+        steps = [step_name(name) for name in tables] if tables is not None else None
+        return self._execute(self.definitions.resolve_job_def(MAINTAIN_JOB), maintain_tags(upkeep), steps=steps)
 
     def settle(self, table: str, ruling: Ruling) -> Run:
         """Settle a blocked batch of a table as a person rules, and refresh what is downstream of it with what that brings."""

@@ -11,6 +11,7 @@ from lakehouse_platform.quality.reasons import BATCH_REJECTED, UNKNOWN_FIELDS
 from lakehouse_platform.tables.attributes import AfterRows, Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.draft import Draft
+from lakehouse_platform.tables.storage import unbounded_columns
 
 _SILVER = (Refresh.APPEND, Refresh.UPSERT, Refresh.SCD1)
 _GOLD = (Refresh.REPLACE, Refresh.REPLACE_PARTITIONS, Refresh.REPLACE_KEYS, Refresh.SCD1, Refresh.SCD2)
@@ -20,7 +21,16 @@ def refresh_problems(
     table: Table, draft: Draft, sources: Mapping[str, Source], tables: Mapping[str, Table], *, knows_inputs: bool = True
 ) -> list[Problem]:
     """Every mistake in how the table says that it refreshes; without known inputs, those that show without them."""
-    found = [*_layer(table), *_key(table), *_partitions(table), *_columns(table), *_grain(table), *_unknown_fields(table), *_gate(table)]
+    found = [
+        *_layer(table),
+        *_key(table),
+        *_partitions(table),
+        *_columns(table),
+        *_grain(table),
+        *_unknown_fields(table),
+        *_gate(table),
+        *_clustering(table),
+    ]
     if knows_inputs:
         found += [*_inputs(table, sources), *_dimension(table, tables)]
     return [Problem(draft.defs_path, draft.line, message, mend) for message, mend in found]
@@ -143,6 +153,20 @@ def _gate(table: Table) -> Iterator[tuple[str, str]]:
         yield "gate is of records as they are judged", "give it to the silver table that reads them"
     if table.layer == "silver" and any(rule.id in ("gate", BATCH_REJECTED) for rule in table.contract.row_rules):
         yield f"gate and {BATCH_REJECTED} are the platform's own rules, and the contract has one of them too", "give the contract's rule another id"
+
+
+def _clustering(table: Table) -> Iterator[tuple[str, str]]:
+    """Clustering lets readers skip files by the bounds of a column, which not every column has in the log."""
+    hidden = unbounded_columns(table)
+    for column in table.contract.columns:
+        if column.name not in table.attributes.cluster_by:
+            continue
+        if column.name == table.partition_column:
+            yield f"cluster_by names {column.name}, by which its partitions lie apart already", "leave it out of cluster_by"
+        elif column.type.is_nested or column.type.name in ("binary", "boolean"):
+            yield f"cluster_by names {column.name}, of whose type {column.type} no file has a minimum and maximum", "cluster by another column"
+        elif column.name in hidden:
+            yield f"cluster_by names {column.name}, which is classified, so that no log tells its minimum and maximum", "cluster by another column"
 
 
 def _unknown_fields(table: Table) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from itertools import zip_longest
@@ -53,9 +53,9 @@ def test_there_is_a_page_for_every_way_to_refresh() -> None:
 def run_command(arguments: Sequence[str]) -> tuple[object, str]:
     """Exit code and output of a command, or what it says of a failure; run as from a shell, in this process."""
     out, err = StringIO(), StringIO()
-    run = {"lakehouse": main, "dagster": dagster_main}[arguments[0]]
+    commands: dict[str, Callable[[], object]] = {"lakehouse": main, "dagster": dagster_main}
     with mock.patch.object(sys, "argv", list(arguments)), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-        run()
+        commands[arguments[0]]()
     return ended.value.code or 0, out.getvalue() or err.getvalue()
 
 

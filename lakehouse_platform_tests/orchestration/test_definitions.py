@@ -50,11 +50,12 @@ def test_every_table_is_an_asset_with_its_layer_first(shipped: dg.Definitions) -
 def test_jobs_and_sensors(shipped: dg.Definitions) -> None:
     repository = shipped.get_repository_def()
     jobs = {job.name for job in shipped.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert jobs == {"daily", *(f"increment_{source}" for source in SOURCES)}
+    assert jobs == {"daily", "maintain", *(f"increment_{source}" for source in SOURCES)}
     assert {(schedule.name, schedule.cron_schedule, schedule.default_status) for schedule in repository.schedule_defs} == {
-        ("daily", "0 3 * * *", dg.DefaultScheduleStatus.RUNNING)
+        ("daily", "0 3 * * *", dg.DefaultScheduleStatus.RUNNING),
+        ("maintain", "0 4 * * *", dg.DefaultScheduleStatus.RUNNING),
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"automation", *(f"{source}_files" for source in SOURCES)}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "maintenance_due", *(f"{source}_files" for source in SOURCES)}
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
 
 

@@ -2,7 +2,7 @@
 
 # Annotations are not postponed here: Dagster looks at those of assets itself.
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ ROWS = pa.table(
         "is_new": pa.array([True, None, False]),
     }
 )
-MADE = {
+MADE: dict[str, Callable[[], Any]] = {
     "pandas": lambda: ROWS.to_pandas(types_mapper=pd.ArrowDtype),
     "polars": lambda: pl.from_arrow(ROWS),
     "polars_lazy": lambda: pl.from_arrow(ROWS).lazy(),  # type: ignore[union-attr]
@@ -40,7 +40,7 @@ MADE = {
     "arrow_dataset": lambda: ds.dataset(ROWS),
     "duckdb": lambda: duckdb.connect().from_arrow(ROWS),
 }
-AS_TABLE = {
+AS_TABLE: dict[Any, Callable[[Any], pa.Table]] = {
     pd.DataFrame: lambda frame: pa.Table.from_pandas(frame, schema=ROWS.schema, preserve_index=False),
     pl.DataFrame: lambda frame: frame.to_arrow().cast(ROWS.schema),
     pl.LazyFrame: lambda frame: frame.collect().to_arrow().cast(ROWS.schema),

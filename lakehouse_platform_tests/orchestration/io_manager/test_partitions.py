@@ -103,8 +103,8 @@ def test_a_month_reads_all_of_its_days_whatever_reads_it(here: DeltaIOManager, k
     read: list[list[Any]] = []
 
     @dg.asset(key=["shop", "month"], partitions_def=MONTHLY, ins={"sales": dg.AssetIn(["shop", "sales"])})
-    def month(sales: kind) -> None:  # type: ignore[valid-type]
-        found: Any = sales.collect() if kind is pl.LazyFrame else sales.to_table() if kind is ds.Dataset else sales  # type: ignore[attr-defined]
+    def month(sales: kind) -> None:
+        found: Any = sales.collect() if kind is pl.LazyFrame else sales.to_table() if kind is ds.Dataset else sales
         read.append(sorted(found["value"].to_pylist() if isinstance(found, pa.Table) else found["value"]))
         assert len(list(found["day"])) == len(found["value"])
 
