@@ -37,6 +37,8 @@ class Place:
     root: str
     faults: tuple[Fault, ...]
     fault_share: float
+    # Longer than any operation there takes, so that vacuum takes nothing that one is about to read.
+    retention_seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
     store_faults: Sequence[StoreFault] = ()
 
@@ -45,7 +47,7 @@ class Place:
 def place(kind: str, folder: Path, seed: int) -> Iterator[Place]:
     """A place of its own for one run."""
     if kind == "local":
-        yield Place(str(folder / "tables"), ALL, 0.1)
+        yield Place(str(folder / "tables"), ALL, fault_share=0.1, retention_seconds=25)
         return
     with running_server() as server, FaultyStore(server, seed).running() as proxy:
         made = [StoreFault(when, method, path, status, share=share, times=None) for when, method, path, status, share in _STORE_FAULTS]
@@ -53,4 +55,4 @@ def place(kind: str, folder: Path, seed: int) -> Iterator[Place]:
             proxy.fail(fault)
         # This process looks at what is there, and meets no faults.
         with patch.dict(os.environ, server.environment()):
-            yield Place(server.new_bucket(), KILLS, 0.03, {**proxy.environment(), "LAKEHOUSE_STORE_RETRIES": "0"}, made)
+            yield Place(server.new_bucket(), KILLS, 0.03, 60, {**proxy.environment(), "LAKEHOUSE_STORE_RETRIES": "0"}, made)
