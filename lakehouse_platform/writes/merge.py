@@ -43,13 +43,13 @@ class Upsert:
 
     @property
     def source(self) -> str:
-        """SQL of the source's rows in the table's columns, with `_row`, their number, and `_is_deleted`."""
-        return Rows(f"SELECT * FROM {SOURCE}", self.rows.fields).shaped_as(self.target, also=("_row", "_is_deleted"))
+        """SQL of the source's rows in the table's columns, with `_upsert_row`, their number, and `_upsert_deleted`."""
+        return Rows(f"SELECT * FROM {SOURCE}", self.rows.fields).shaped_as(self.target, also=("_upsert_row", "_upsert_deleted"))
 
     @property
     def going(self) -> str:
         """Condition on a source row under which the table's row of its key goes or is replaced."""
-        return "TRUE" if self.merge.update else "_is_deleted"
+        return "TRUE" if self.merge.update else "_upsert_deleted"
 
     @property
     def same_key(self) -> str:
@@ -64,8 +64,8 @@ def keep_source(session: Session, rows: Rows, merge: Merge, location: str) -> No
         lacking = ", ".join(name for name in merge.key if name not in known) or "any column"
         raise LakehouseError(f"{location}: the rows lack {lacking} of the key")
     columns = names_of([field.name for field in rows.fields])
-    marked = "FALSE" if merge.deleted is None else f"coalesce({quote(merge.deleted)}, FALSE)"
-    session.table(SOURCE, f"SELECT {columns}, {marked} AS _is_deleted, row_number() OVER () AS _row FROM ({rows.sql})")
+    marked = "FALSE" if merge.deleted is None else f"coalesce(CAST({quote(merge.deleted)} AS BOOLEAN), FALSE)"
+    session.table(SOURCE, f"SELECT {columns}, {marked} AS _upsert_deleted, row_number() OVER () AS _upsert_row FROM ({rows.sql})")
     nulls = session.row(f"SELECT {', '.join(f'count(*) - count({quote(name)})' for name in merge.key)} FROM {SOURCE}")
     for name, count in zip(merge.key, nulls, strict=True):
         if count:
@@ -91,12 +91,10 @@ def find_keys(upsert: Upsert, files: Sequence[DataFile]) -> Mapping[int, int]:
     # The number is made of the name after the join: a join with the names would look up that of each row of the table.
     number = f"enum_code(CAST(stored._file AS ENUM({', '.join(literal(file.uri) for file in files)})))" if files else "NULL::INTEGER"
     stored = snapshot_scan(upsert.target, files, with_file=True)
-    found = (
-        f"SELECT source._row, source._is_deleted, {number} AS file FROM ({stored}) AS stored JOIN ({upsert.source}) AS source ON {upsert.same_key}"
-    )
+    found = f"SELECT source._upsert_row, source._upsert_deleted, {number} AS file FROM ({stored}) AS stored JOIN ({upsert.source}) AS source ON {upsert.same_key}"
     upsert.session.table(HELD, f"SELECT *, TRUE AS is_home FROM ({found})")
-    rows, keys = upsert.session.row(f"SELECT count(*), count(DISTINCT _row) FROM {HELD}")
+    rows, keys = upsert.session.row(f"SELECT count(*), count(DISTINCT _upsert_row) FROM {HELD}")
     if rows != keys:
-        first = "row_number() OVER (PARTITION BY _row ORDER BY file) = 1"
-        upsert.session.table(HELD, f"SELECT _row, _is_deleted, file, {first} AS is_home FROM {HELD}")
+        first = "row_number() OVER (PARTITION BY _upsert_row ORDER BY file) = 1"
+        upsert.session.table(HELD, f"SELECT _upsert_row, _upsert_deleted, file, {first} AS is_home FROM {HELD}")
     return dict(upsert.session.rows(f"SELECT file, count(*) FROM {HELD} GROUP BY file"))

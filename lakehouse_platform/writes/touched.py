@@ -18,7 +18,9 @@ _SAMPLED_ROWS, _SAMPLED_FILE_BYTES = 64, 16_000_000
 
 def touched_files(upsert: Upsert, files: Sequence[DataFile], held: Mapping[int, int]) -> list[int]:
     """The numbers of the files to rewrite, of files in which so many rows, by number, have a key of the source."""
-    where_gone = "_is_deleted" if not upsert.merge.update else f"_is_deleted OR _row IN (SELECT _row FROM {HELD} WHERE NOT is_home)"
+    where_gone = (
+        "_upsert_deleted" if not upsert.merge.update else f"_upsert_deleted OR _upsert_row IN (SELECT _upsert_row FROM {HELD} WHERE NOT is_home)"
+    )
     touched = {number for (number,) in upsert.session.rows(f"SELECT DISTINCT file FROM {HELD} WHERE {where_gone}")}
     if upsert.merge.delete_missing:
         touched |= {number for number, file in enumerate(files) if held.get(number, 0) < rows_of_file(file)}
@@ -49,7 +51,7 @@ def _differing(upsert: Upsert, files: Sequence[DataFile], numbers: Sequence[int]
 
 def _sample_differs(upsert: Upsert, file: DataFile, number: int, differs: str) -> bool:
     """Whether one of some rows of a file differs. They are the first by key, which often lie together."""
-    those = f"SELECT * FROM ({upsert.source}) WHERE _row IN (SELECT _row FROM {HELD} WHERE file = {number})"
+    those = f"SELECT * FROM ({upsert.source}) WHERE _upsert_row IN (SELECT _upsert_row FROM {HELD} WHERE file = {number})"
     some = f"{those} ORDER BY {names_of(upsert.merge.key)} LIMIT {_SAMPLED_ROWS}"
     stored = snapshot_scan(upsert.target, [file])
     return bool(upsert.session.rows(f"SELECT 1 FROM ({stored}) AS stored JOIN ({some}) AS source ON {upsert.same_key} WHERE {differs} LIMIT 1"))
@@ -58,7 +60,7 @@ def _sample_differs(upsert: Upsert, file: DataFile, number: int, differs: str) -
 def _found_differing(upsert: Upsert, files: Sequence[DataFile], numbers: Sequence[int], differs: str) -> set[int]:
     """Of some files, those with a row that differs."""
     listed = ", ".join(map(str, numbers))
-    those = f"SELECT * FROM ({upsert.source}) WHERE _row IN (SELECT _row FROM {HELD} WHERE file IN ({listed}))"
+    those = f"SELECT * FROM ({upsert.source}) WHERE _upsert_row IN (SELECT _upsert_row FROM {HELD} WHERE file IN ({listed}))"
     stored = snapshot_scan(upsert.target, files, with_file=True)
     uris = {
         uri

@@ -28,7 +28,7 @@ def plan_upsert(upsert: Upsert) -> Change:
     groups = grouped([files[number] for number in touched])
     added = rewritten(session, target, groups, lambda _, group: _rewritten_rows(upsert, group, [numbers[file.path] for file in group]))
     if merge.insert:
-        new = _lawful_rows(upsert, f"_row NOT IN (SELECT _row FROM {HELD})")
+        new = _lawful_rows(upsert, f"_upsert_row NOT IN (SELECT _upsert_row FROM {HELD})")
         added += session.write(new, target.location, target.partition_columns)
     removed = _removed_rows(upsert, files, touched, held)
     copied = sum(rows_of_file(files[number]) for number in touched) - removed
@@ -37,14 +37,14 @@ def plan_upsert(upsert: Upsert) -> Change:
 
 def _rewritten_rows(upsert: Upsert, group: Sequence[DataFile], numbers: Sequence[int]) -> str:
     """SQL of what a group of files is to hold: its rows that stay, and the source's in place of those that are updated."""
-    here = f"SELECT _row FROM {HELD} WHERE file IN ({', '.join(map(str, numbers))})"
-    replacing = _lawful_rows(upsert, f"_row IN ({here} AND is_home)")
+    here = f"SELECT _upsert_row FROM {HELD} WHERE file IN ({', '.join(map(str, numbers))})"
+    replacing = _lawful_rows(upsert, f"_upsert_row IN ({here} AND is_home)")
     if upsert.merge.delete_missing and upsert.merge.update:
         return replacing
     columns, stored = names_of([field.name for field in upsert.target.columns]), snapshot_scan(upsert.target, group)
     # Rows stay unless their key is among those that go; where missing ones go too, only if it is among those that stay.
-    join, which = ("SEMI", "NOT _is_deleted") if upsert.merge.delete_missing else ("ANTI", upsert.going)
-    keys = f"SELECT {names_of(upsert.merge.key)} FROM ({upsert.source}) WHERE {which} AND _row IN ({here})"
+    join, which = ("SEMI", "NOT _upsert_deleted") if upsert.merge.delete_missing else ("ANTI", upsert.going)
+    keys = f"SELECT {names_of(upsert.merge.key)} FROM ({upsert.source}) WHERE {which} AND _upsert_row IN ({here})"
     kept = f"SELECT {columns} FROM ({stored}) AS stored {join} JOIN ({keys}) AS source ON {upsert.same_key}"
     return f"{kept} UNION ALL {replacing}" if upsert.merge.update else kept
 
@@ -52,7 +52,7 @@ def _rewritten_rows(upsert: Upsert, group: Sequence[DataFile], numbers: Sequence
 def _lawful_rows(upsert: Upsert, condition: str) -> str:
     """SQL of the source's rows that are to stand in the table and meet a condition, each held against what the table demands."""
     columns = names_of([field.name for field in upsert.target.columns])
-    return lawful(upsert.target, f"SELECT {columns} FROM ({upsert.source}) WHERE NOT _is_deleted AND {condition}", upsert.hidden)
+    return lawful(upsert.target, f"SELECT {columns} FROM ({upsert.source}) WHERE NOT _upsert_deleted AND {condition}", upsert.hidden)
 
 
 def _removed_rows(upsert: Upsert, files: Sequence[DataFile], touched: Sequence[int], held: Mapping[int, int]) -> int:

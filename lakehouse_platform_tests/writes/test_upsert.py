@@ -213,3 +213,12 @@ def test_an_upsert_larger_than_memory_spills(tmp_path: Path) -> None:
         is_new = "text = repeat(md5(CAST(id + 1 AS VARCHAR)), 8)"
         counted = f"SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE {is_new}) FROM ({snapshot_scan(found)})"
         assert session.row(counted) == (300_000, 300_000, 200_000)
+
+
+def test_any_names_and_nested_values_can_be_merged(session: Session, location: str, stored: Stored) -> None:
+    columns = "i AS _row, i + 1 AS \"a \"\"b\"\"\", MAP {{'k': {}}} AS m, {{'x': [i, NULL]}} AS s, encode('\\x00' || i) AS \"file\""
+    tables.append(session, location, f"SELECT {columns.format('i')} FROM range(3) AS t(i)")
+    assert tables.upsert(session, location, f"SELECT {columns.format('i')} FROM range(3) AS t(i)", ["_row"]).files_added == 0
+    done = tables.upsert(session, location, f"SELECT {columns.format('i * 2')} FROM range(2, 5) AS t(i)", ["_row", 'a "b"'])
+    assert (done.rows_added, done.rows_removed) == (3, 1)
+    assert [(row, m["k"], s["x"]) for row, _, m, s, _ in stored()] == [(i, i * (2 if i > 1 else 1), [i, None]) for i in range(5)]
