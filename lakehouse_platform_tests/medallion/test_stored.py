@@ -14,6 +14,7 @@ from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.medallion.history import versions_since
 from lakehouse_platform.problems import ProjectError
 from lakehouse_platform.tables.project import Project
+from lakehouse_platform.writes.optimize import optimize
 from lakehouse_platform_tests.properties.projects import Folder, column, load, table
 from lakehouse_platform_tests.properties.worlds import World, world
 
@@ -104,6 +105,17 @@ def test_what_changes_counts_for_a_table_that_is_there() -> None:
         assert version is not None
         assert after is not None
         assert after.version == version.version
+
+
+def test_packed_files_are_compressed_so_too() -> None:
+    with world(project()) as shop:
+        for number in range(3):
+            bring(shop, number)
+        packed = with_project(shop, project("  compression: gzip\n"))
+        with packed.lakehouse.session() as session:
+            optimize(session, packed.lakehouse.location(BRONZE))
+        assert codecs(packed, BRONZE) == {"GZIP"}
+        assert len(packed.rows(BRONZE)) == 3
 
 
 def test_another_compression_makes_no_table_stale() -> None:
