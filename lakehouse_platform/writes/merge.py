@@ -91,7 +91,8 @@ def find_keys(upsert: Upsert, files: Sequence[DataFile]) -> Mapping[int, int]:
     # The number is made of the name after the join: a join with the names would look up that of each row of the table.
     number = f"enum_code(CAST(stored._file AS ENUM({', '.join(literal(file.uri) for file in files)})))" if files else "NULL::INTEGER"
     stored = snapshot_scan(upsert.target, files, with_file=True)
-    found = f"SELECT source._upsert_row, source._upsert_deleted, {number} AS file FROM ({stored}) AS stored JOIN ({upsert.source}) AS source ON {upsert.same_key}"
+    joined = f"({stored}) AS stored JOIN ({upsert.source}) AS source ON {upsert.same_key}"
+    found = f"SELECT source._upsert_row, source._upsert_deleted, {number} AS file FROM {joined}"
     upsert.session.table(HELD, f"SELECT *, TRUE AS is_home FROM ({found})")
     rows, keys = upsert.session.row(f"SELECT count(*), count(DISTINCT _upsert_row) FROM {HELD}")
     if rows != keys:
