@@ -43,27 +43,57 @@ def maintain(
     from lakehouse_platform.problems import LakehouseError
 
     lakehouse = open_lakehouse()
-    names = [table_name(lakehouse, name) for name in tables] if tables else None
+    named = [_named(lakehouse, name) for name in tables] if tables else None
+    known = (*lakehouse.project.sources, *lakehouse.project.tables)
+    # Tables of Python assets are none of the project's: they are maintained here and now, without a run.
+    others = [name for name in named or () if name not in known]
+    names = [name for name in named if name in known] if named is not None else None
     try:
         work = tuple(Work(each) for each in only) if only else tuple(Work)
         upkeep = Upkeep(work, retention_hours, reason, dry_run)
     except (ValueError, LakehouseError) as error:
         raise typer.BadParameter(str(error), param_hint="--only" if isinstance(error, ValueError) else "--retention-hours") from error
     if dry_run:
-        _show(_looked_at(lakehouse, names, upkeep), output)
+        _show([*_looked_at(lakehouse, names, upkeep), *_done(lakehouse, others, upkeep)], output)
         tell("Nothing was changed: deleted and removed is what would be, packable what would be packed.")
         return
-    with open_runs() as runner:
-        run = runner.maintain(names, upkeep)
-    _show(_noted(lakehouse, run.run_id), output)
-    fail_with([run])
+    runs = []
+    if names is None or names:
+        with open_runs() as runner:
+            runs.append(runner.maintain(names, upkeep))
+    _show([*(each for run in runs for each in _noted(lakehouse, run.run_id)), *_done(lakehouse, others, upkeep)], output)
+    fail_with(runs)
+
+
+def _named(lakehouse: Lakehouse, typed: str) -> str:
+    """A table of the project, or a Python asset's below the same root."""
+    name = typed.replace(".", "/")
+    return name if lakehouse.snapshot(name) is not None else table_name(lakehouse, typed)
+
+
+def _done(lakehouse: Lakehouse, names: Sequence[str], upkeep: Upkeep) -> list[Metrics]:
+    from uuid import uuid4
+
+    from lakehouse_platform.medallion.table_metrics import note
+    from lakehouse_platform.medallion.upkeep import maintain
+
+    found, run_id = [], uuid4().hex
+    for name in names:
+        with working(f"Maintaining {name}"), lakehouse.session() as session:
+            metrics = maintain(lakehouse, session, name, upkeep, run_id=run_id)
+            if metrics is not None:
+                found.append(metrics)
+                if not upkeep.dry_run:
+                    note(lakehouse, session, metrics)
+    return found
 
 
 def _looked_at(lakehouse: Lakehouse, names: Sequence[str] | None, upkeep: Upkeep) -> list[Metrics]:
     from lakehouse_platform.medallion.upkeep import beside, maintain, system_tables
 
     found = []
-    every = [each for name in names or (*lakehouse.project.sources, *lakehouse.project.tables) for each in beside(lakehouse, name)]
+    chosen = (*lakehouse.project.sources, *lakehouse.project.tables) if names is None else names
+    every = [each for name in chosen for each in beside(lakehouse, name)]
     for name in [*every, *(system_tables(lakehouse) if names is None else [])]:
         with working(f"Looking at {name}"), lakehouse.session() as session:
             found.append(maintain(lakehouse, session, name, upkeep, run_id=""))

@@ -14,8 +14,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
+from lakehouse_platform.contracts.types import DATE, STRING
+from lakehouse_platform.delta.files import Field
+from lakehouse_platform.engine.duckdb import memory_session
 from lakehouse_platform.orchestration.io_manager import DeltaIOManager
+from lakehouse_platform.orchestration.partition_regions import PartitionColumns
 from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.writes.regions import condition
 from lakehouse_platform_tests.orchestration.io_manager import stored
 from lakehouse_platform_tests.orchestration.io_manager.assets import asset, days, materialization, run
 
@@ -155,6 +160,20 @@ def test_several_dimensions_are_cells_and_not_their_cross_product(here: DeltaIOM
 
     run(here, [sales, daily], "2024-01-02", select=["shop/daily"])
     assert read == [2]
+
+
+def test_cells_on_a_diagonal_are_not_the_whole_square() -> None:
+    columns = PartitionColumns("shop/sales", CELLS, {"day": "day", "country": "country"})
+    keys = [dg.MultiPartitionKey({"country": country, "day": day}) for country, day in (("CH", "2024-01-01"), ("US", "2024-01-02"))]
+    regions = columns.regions(keys, [Field("country", STRING), Field("day", DATE)])
+    square = " UNION ALL ".join(
+        f"SELECT '{country}' AS country, DATE '{day}' AS day" for country in ("CH", "US") for day in ("2024-01-01", "2024-01-02")
+    )
+    with memory_session() as session:
+        inside = session.rows(f"SELECT country, CAST(day AS VARCHAR) FROM ({square}) WHERE {condition(regions)} ORDER BY ALL")
+    assert inside == [("CH", "2024-01-01"), ("US", "2024-01-02")]
+    month = [dg.MultiPartitionKey({"country": country, "day": f"2024-01-{day:02}"}) for country in ("CH", "US") for day in range(1, 32)]
+    assert len(columns.regions(month, [Field("country", STRING), Field("day", DATE)])) == 1
 
 
 @pytest.mark.parametrize("mode", ["overwrite", "append", "upsert"])
