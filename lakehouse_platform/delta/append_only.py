@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from deltalake import DeltaTable
 
-from lakehouse_platform.delta.actions import commit_properties
+from lakehouse_platform.delta.actions import MAINTENANCE, commit_properties
 from lakehouse_platform.delta.ambiguous import new_commit_id
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
@@ -70,7 +70,7 @@ def _opened(location: str) -> Snapshot:
 
 def _commit(snapshot: Snapshot, value: str, reason: str) -> int:
     commit_id = new_commit_id()
-    step = {"maintenance": "put_back_append_only" if value == "true" else "lift_append_only", "reason": reason}
+    step = {MAINTENANCE: "put_back_append_only" if value == "true" else "lift_append_only", "reason": reason}
 
     def put(handle: DeltaTable) -> None:
         handle.alter.set_table_properties(
