@@ -39,9 +39,9 @@ def rows(first: int, last: int, *, condition: str = "TRUE", change: int = 0) -> 
     )
 
 
-def one_in(number: int) -> str:
-    """A condition that about one of so many lines meets, wherever it lies."""
-    return f"hash(i, 5) % {number} = 0"
+def one_in(number: int, rest: int = 0) -> str:
+    """A condition that about one of so many lines meets, wherever it lies; with another `rest`, another one."""
+    return f"hash(i, 5) % {number} = {rest}"
 
 
 def load(session: Session, location: str, count: int) -> None:

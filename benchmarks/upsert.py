@@ -27,10 +27,10 @@ def measure(folder: Path) -> Iterator[Measure]:
     home = folder / "upsert"
     shutil.rmtree(home, ignore_errors=True)
     run_apart("benchmarks.upsert", "load", home)
-    bare = run_apart("benchmarks.upsert", "bare", home)
-    sweep(str(home / "table"))
     ours = run_apart("benchmarks.upsert", "upsert", home)
     run_apart("benchmarks.upsert", "check", home)
+    sweep(str(home / "table"))
+    bare = run_apart("benchmarks.upsert", "bare", home)
     shutil.rmtree(home, ignore_errors=True)
     yield Measure("upsert_600k_into_60m_seconds", ours["seconds"], "seconds", bar=MAXIMUM_SECONDS)
     yield Measure("upsert_600k_into_60m_peak_bytes", ours["peak_bytes"], "bytes", bar=MAXIMUM_BYTES)
@@ -38,9 +38,10 @@ def measure(folder: Path) -> Iterator[Measure]:
     yield Measure("upsert_600k_into_60m_vs_bare", ours["seconds"], "seconds", bare["seconds"], ours["seconds"] / bare["seconds"])
 
 
-def source(change: int, new: int) -> str:
-    """About 0.6 million lines, some of them new, with values of their own."""
-    return f"{rows(0, ROWS, condition=one_in(100), change=change)} UNION ALL {rows(ROWS + new, ROWS + new + NEW, change=change)}"
+def source(number: int) -> str:
+    """About 0.6 million lines, some of them new, with values of their own and other keys for each number from 0."""
+    first = ROWS + number * NEW
+    return f"{rows(0, ROWS, condition=one_in(100, number), change=number + 1)} UNION ALL {rows(first, first + NEW, change=number + 1)}"
 
 
 def main() -> None:
@@ -52,8 +53,8 @@ def main() -> None:
         if part == "load":
             load(session, location, ROWS)
             # Each side's source lies ready, as a batch that came in does.
-            for number, name in enumerate(("bare", "upsert")):
-                session.execute(f"COPY ({source(number + 1, number * NEW)}) TO '{home / name}.parquet'")
+            for number, name in enumerate(("upsert", "bare")):
+                session.execute(f"COPY ({source(number)}) TO '{home / name}.parquet'")
             print(json.dumps({}))
             return
         if part == "check":
@@ -68,15 +69,15 @@ def main() -> None:
 
 
 def _check(home: Path, location: str) -> None:
-    """Every row of both sources stands in the table as it is, and none too many."""
-    with session_at(home) as session:
+    """Every row of the source stands in the table as it is, and the table has none too many."""
+    with session_at(home) as session, session.joins_as_written():
         found, total = session.row(
             f"SELECT count(*) FILTER (WHERE source.comment IS NOT NULL), count(*) FROM ({snapshot_scan(snapshot_of(location))}) AS stored "
             f"LEFT JOIN (SELECT * FROM read_parquet('{home}/upsert.parquet')) AS source "
             f"ON stored.{KEY} = source.{KEY} AND stored.comment = source.comment AND stored.extended_price = source.extended_price"
         )
         (wanted,) = session.row(f"SELECT count(*) FROM read_parquet('{home}/upsert.parquet')")
-        assert (found, total) == (wanted, ROWS + 2 * NEW), (found, wanted, total)
+        assert (found, total) == (wanted, ROWS + NEW), (found, wanted, total)
     print(json.dumps({}))
 
 
