@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ Bounds = tuple[Any, Any]
 # Doubles hold 15 digits of a decimal; other writers send bounds through them.
 _EXACT_DIGITS, _DOUBLE_ERROR = 15, Decimal(2) ** -51
 _WIDE = Context(prec=60)
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
 def files_that_may_hold(files: Sequence[DataFile], bounds: Mapping[str, Bounds], columns: Sequence[Field]) -> tuple[DataFile, ...]:
@@ -71,6 +73,9 @@ def _bounds(file: DataFile, name: str, column_type: ColumnType) -> Bounds:
             return minimum, None
         case "decimal" if column_type.precision > _EXACT_DIGITS:
             return _moved(minimum, -1), _moved(maximum, 1)
+        case "string":
+            # Where a writer escaped such a character, delta-rs reads another one.
+            return _BEYOND.split(minimum or "")[0], None if maximum is None or _BEYOND.search(maximum) else maximum
         case _:
             return _instant(minimum), _instant(maximum)
 
