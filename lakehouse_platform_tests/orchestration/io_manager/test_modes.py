@@ -2,6 +2,8 @@
 
 # Annotations are not postponed here: Dagster looks at those of assets itself.
 
+import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +141,11 @@ def test_names_of_the_platforms_own_tables_are_refused(here: DeltaIOManager) -> 
 
     with pytest.raises(LakehouseError, match="tables of that name are the platform's own"):
         run(here, [quarantine])
+
+
+def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dagster_deltalake", "dagster_deltalake.config"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "lakehouse_platform.orchestration.io_manager")
+    with pytest.raises(ImportError, match=r"pip install 'lakehouse-platform\[io-manager\]'"):
+        importlib.import_module("lakehouse_platform.orchestration.io_manager")
