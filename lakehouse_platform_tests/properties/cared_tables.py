@@ -49,20 +49,13 @@ class CaredTable:
         if isinstance(given, int):
             version, after = delete(self.session, self.location, f"id = {given}").version, [row for row in before if row[1] != given]
         elif kind == "upsert" and self.model:
-            # Of a key that stands in several rows, none could be told to be the one; such a table has only rows of distinct ids.
             keys = {row[1] for row in given}
-            before = [row for row in before if row[1] not in keys]
-            self.apply_deletes(sorted(keys))
-            version, after = upsert(self.session, self.location, values(given), ["id"]).version, [*before, *given]
+            version = upsert(self.session, self.location, values(given), ["id"]).version
+            after = [*(row for row in before if row[1] not in keys), *given]
         else:
             version = append(self.session, self.location, values(given), columns=COLUMNS, partition_by=["part"]).version
             after = [*before, *given]
         self.remember(version, after)
-
-    def apply_deletes(self, ids: Sequence[int]) -> None:
-        """Delete the rows of each id in turn."""
-        for each in ids:
-            self.apply("delete", each)
 
     def remember(self, version: int, after: Sequence[Row]) -> None:
         """Note what the table holds from a version on; versions in between are of the rows before."""

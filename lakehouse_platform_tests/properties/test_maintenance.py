@@ -23,7 +23,7 @@ from lakehouse_platform_tests.properties.worlds import hundred_examples
 
 Operation = tuple[str, Any]
 DAY = 24.0
-histories = st.lists(operations, min_size=2, max_size=5)
+histories = st.lists(operations, min_size=2, max_size=4)
 # Days that pass between one operation and the next.
 gaps = st.lists(st.integers(1, 6), min_size=5, max_size=5)
 # Never to the hour when something happened.
