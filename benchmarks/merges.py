@@ -24,7 +24,7 @@ _GONE = "hash(i, 7) % 10 = 0 AS gone"
 
 @dataclass(frozen=True)
 class Shape:
-    """A write into the table of `table` million rows: its source, its options, and what it is to add to and take from the table's rows (about)."""
+    """A write into the table of `table` million rows. The source is made as it is read, which its seconds include."""
 
     table: int
     source: str
@@ -55,9 +55,9 @@ def measure(folder: Path) -> Iterator[Measure]:
     for name, shape in SHAPES.items():
         if shape.table != loaded:
             shutil.rmtree(home, ignore_errors=True)
-            run_apart("benchmarks.merges", "load", home, shape.table)
+            run_apart("benchmarks.merges", "load", home, str(shape.table))
             loaded = shape.table
-        found = run_apart("benchmarks.merges", name, home, shape.table)
+        found = run_apart("benchmarks.merges", name, home, str(shape.table))
         sweep(str(home / "table"))
         peaks.append(found["peak_bytes"])
         yield Measure(f"{name}_seconds", found["seconds"], "seconds")
