@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse_platform.delta import upkeep
 from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import Snapshot, WrittenFile
 from lakehouse_platform.delta.inspection import inspect_table
@@ -96,7 +95,7 @@ def test_killed_in_the_middle_it_leaves_a_whole_log(grown: Snapshot, monkeypatch
         raise TransientFault("the machine went down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(upkeep.storage, "delete", killed)
+        patch.setattr(storage, "delete", killed)
         with pytest.raises(TransientFault):
             clean_log(grown.location, keep_from_version=24, now=datetime.now(UTC) + MUCH_LATER)
     state = log_state(grown.location)

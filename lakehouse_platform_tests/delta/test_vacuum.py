@@ -88,7 +88,7 @@ def test_killed_in_the_middle_the_next_one_deletes_the_rest(
         raise TransientFault("the machine went down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(vacuum_module.storage, "delete", killed)
+        patch.setattr(storage, "delete", killed)
         with pytest.raises(TransientFault):
             vacuum(table.location, now=datetime.now(UTC) + LATER)
     assert ids() == [13]
@@ -98,10 +98,9 @@ def test_killed_in_the_middle_the_next_one_deletes_the_rest(
 
 def test_a_version_that_is_named_while_vacuum_runs_is_spared(table: Snapshot, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     replaced(table, write)
-    made = vacuum_module.commit
 
     def tagged_meanwhile(*given: Snapshot, **named: object) -> int:
-        version = made(*given, **named)  # type: ignore[arg-type]
+        version = commit(*given, **named)  # type: ignore[arg-type]
         add_tag(table.location, "closing", 0)
         return version
 
@@ -121,13 +120,13 @@ def test_what_a_vacuum_gave_up_is_not_restored_even_before_it_is_deleted(table: 
 
 def test_a_restore_that_came_first_is_seen(table: Snapshot, write: Write, monkeypatch: pytest.MonkeyPatch, ids: Callable[[], list[int]]) -> None:
     after = replaced(table, write)
-    made, calls = vacuum_module.commit, []
+    calls: list[tuple[Snapshot, ...]] = []
 
     def overtaken(*given: Snapshot, **named: object) -> int:
         if not calls:
             restore(after, 0)
         calls.append(given)
-        return made(*given, **named)  # type: ignore[arg-type]
+        return commit(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(vacuum_module, "commit", overtaken)
     vacuum(table.location, now=datetime.now(UTC) + LATER)

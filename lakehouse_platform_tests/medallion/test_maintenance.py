@@ -21,7 +21,7 @@ from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.writes.optimize import optimize
 from lakehouse_platform_tests.medallion import test_event_sets as event_sets
 from lakehouse_platform_tests.medallion import test_snapshots as snapshots
-from lakehouse_platform_tests.medallion.shop import FEEDS, PROJECT, bring, change, sale
+from lakehouse_platform_tests.medallion.shop import FEEDS, PROJECT, bring, change, sale, under
 from lakehouse_platform_tests.properties.worlds import World, in_order, world
 
 GOLD = ("gold/days", "gold/customers", "gold/dim_product", "gold/fact_sales")
@@ -162,7 +162,7 @@ def test_snapshots_that_a_rearrangement_put_into_one_file_are_told_apart() -> No
 
 def test_a_rebuild_that_was_killed_is_known_after_an_optimise(monkeypatch: pytest.MonkeyPatch) -> None:
     with world(event_sets.STRICT) as shop:
-        loose = event_sets.under(shop, PROJECT)
+        loose = under(shop, PROJECT)
         for name, record in (("a", change(1, "c", "one")), ("b", change(3, "u", ""))):
             bring(loose, "products", name, [record])
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse_platform.contracts.types import BIGINT, STRING
+from lakehouse_platform.delta.commit import commit
 from lakehouse_platform.delta.files import Field, Snapshot
 from lakehouse_platform.delta.inspection import inspect_table
 from lakehouse_platform.delta.log import changes_between, commits
@@ -121,13 +122,13 @@ def test_columns_that_let_nobody_skip_are_refused(session: Session, location: st
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> list[int]:
     """Let something happen between the files that optimize writes and its first commit; gives the number of its commits so far."""
-    made, calls = optimize_module.commit, list[int]()
+    calls: list[int] = []
 
     def commit_later(*given: Any, **named: Any) -> int:
         if not calls:
             meanwhile()
         calls.append(1)
-        return made(*given, **named)
+        return commit(*given, **named)
 
     monkeypatch.setattr(optimize_module, "commit", commit_later)
     return calls

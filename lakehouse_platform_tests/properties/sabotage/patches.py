@@ -219,7 +219,13 @@ def writers_wait_in_step(patch: MonkeyPatch) -> None:
 @breaks(13)
 def clustering_is_not_noted(patch: MonkeyPatch) -> None:
     """A table's metadata says nothing of how its rows lie."""
-    patch.setattr(optimize, "note_clustering", lambda location, _: optimize.open_snapshot(location).version)  # type: ignore[attr-defined]
+
+    def not_noted(location: str, _: Any) -> int:
+        snapshot = open_snapshot(location)
+        assert snapshot is not None
+        return snapshot.version
+
+    patch.setattr(optimize, "note_clustering", not_noted)
 
 
 @breaks(18)
