@@ -118,7 +118,7 @@ _VALUES = st.fixed_dictionaries(
 def test_bounds_of_careless_writers_leave_out_no_row(
     rows: list[dict[str, Any]], sought: dict[str, Any], missing: set[tuple[str, str]], is_one_row: bool
 ) -> None:
-    stats = {"numRecords": len(rows), "minValues": {}, "maxValues": {}, "tightBounds": False}
+    stats: dict[str, Any] = {"numRecords": len(rows), "minValues": {}, "maxValues": {}, "tightBounds": False}
     for side, choose in (("minValues", min), ("maxValues", max)):
         for name in "xdtsny":
             values = [row[name] for row in rows if name != "x" or not isnan(row[name])]
@@ -170,7 +170,7 @@ def told_by_the_log(stats: dict[str, Any]) -> tuple[DataFile, DataFile]:
     schema = json.dumps({"type": "struct", "fields": fields})
     metadata = {"id": "x", "format": {"provider": "parquet", "options": {}}, "schemaString": schema, "partitionColumns": [], "configuration": {}}
     protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["timestampNtz"], "writerFeatures": ["timestampNtz"]}
-    add = {"path": "p", "partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True, "stats": json.dumps(stats)}
+    add: dict[str, Any] = {"path": "p", "partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True, "stats": json.dumps(stats)}
     with TemporaryDirectory() as folder:
         Path(folder, "_delta_log").mkdir()
         actions = [{"protocol": protocol}, {"metaData": metadata}, {"add": add}]
