@@ -24,7 +24,7 @@ _WORDS = (
 
 def rows(first: int, last: int, *, condition: str = "TRUE", change: int = 0) -> str:
     """SQL of the lines with the numbers from `first` up to `last` that meet a condition on `i`; another `change` makes other values of them."""
-    words = " || ' ' || ".join(f"{_WORDS}[1 + (h >> {shift}) % 15]" for shift in (3, 11, 19))
+    words = " || ' ' || ".join(f"{_WORDS}[1 + (h >> {shift}) % 15]" for shift in (3, 11))
     day = "DATE '1992-01-01' + CAST(i // 24000 AS INTEGER)"
     return (
         f"SELECT i AS {KEY}, i // 4 AS order_id, CAST(h % 2000000 AS INTEGER) AS part_id, CAST((h >> 8) % 100000 AS INTEGER) AS supplier_id, "

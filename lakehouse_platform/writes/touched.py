@@ -8,12 +8,12 @@ from lakehouse_platform.delta.files import DataFile
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import quote
 from lakehouse_platform.problems import LakehouseError
-from lakehouse_platform.writes.keyed import names_of
 from lakehouse_platform.writes.merge import HELD, Upsert
 from lakehouse_platform.writes.rewriting import grouped
 
 # In an upsert that changes anything, a few rows tell it of most files; smaller files are compared together, as each costs a query of its own.
 _SAMPLED_ROWS, _SAMPLED_FILE_BYTES = 64, 16_000_000
+_SAMPLE = "_upsert_sample"
 
 
 def touched_files(upsert: Upsert, files: Sequence[DataFile], held: Mapping[int, int]) -> list[int]:
@@ -42,19 +42,26 @@ def _differing(upsert: Upsert, files: Sequence[DataFile], numbers: Sequence[int]
         return set()
     differs = " OR ".join(f"stored.{quote(name)} IS DISTINCT FROM source.{quote(name)}" for name in others)
     large = [number for number in numbers if files[number].size_bytes >= _SAMPLED_FILE_BYTES]
-    found = {number for number in large if _sample_differs(upsert, files[number], number, differs)}
+    found = _differing_in_samples(upsert, files, large, differs) if large else set()
     by_path = {files[number].path: number for number in numbers if number not in found}
     for group in grouped([files[number] for number in by_path.values()]):
         found |= _found_differing(upsert, group, [by_path[file.path] for file in group], differs)
     return found
 
 
-def _sample_differs(upsert: Upsert, file: DataFile, number: int, differs: str) -> bool:
-    """Whether one of some rows of a file differs. They are the first by key, which often lie together."""
-    those = f"SELECT * FROM ({upsert.source}) WHERE _upsert_row IN (SELECT _upsert_row FROM {HELD} WHERE file = {number})"
-    some = f"{those} ORDER BY {names_of(upsert.merge.key)} LIMIT {_SAMPLED_ROWS}"
-    stored = snapshot_scan(upsert.target, [file])
-    return bool(upsert.session.rows(f"SELECT 1 FROM ({stored}) AS stored JOIN ({some}) AS source ON {upsert.same_key} WHERE {differs} LIMIT 1"))
+def _differing_in_samples(upsert: Upsert, files: Sequence[DataFile], numbers: Sequence[int], differs: str) -> set[int]:
+    """Of some files, those with a row that differs among the first of the source's rows that they hold."""
+    place = "row_number() OVER (PARTITION BY file ORDER BY _upsert_row)"
+    first = f"SELECT _upsert_row, file FROM {HELD} WHERE file IN ({', '.join(map(str, numbers))}) QUALIFY {place} <= {_SAMPLED_ROWS}"
+    joined = f"({upsert.source}) AS source JOIN ({first}) AS first_rows USING (_upsert_row)"
+    upsert.session.table(_SAMPLE, f"SELECT source.*, first_rows.file AS _upsert_file FROM {joined}")
+    found = set()
+    for number in numbers:
+        stored, those = snapshot_scan(upsert.target, [files[number]]), f"(SELECT * FROM {_SAMPLE} WHERE _upsert_file = {number}) AS source"
+        if upsert.session.rows(f"SELECT 1 FROM ({stored}) AS stored JOIN {those} ON {upsert.same_key} WHERE {differs} LIMIT 1"):
+            found.add(number)
+    upsert.session.drop(_SAMPLE)
+    return found
 
 
 def _found_differing(upsert: Upsert, files: Sequence[DataFile], numbers: Sequence[int], differs: str) -> set[int]:
