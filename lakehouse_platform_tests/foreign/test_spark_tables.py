@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -64,6 +65,11 @@ def test_a_table_reads_as_spark_reads_it(session: Session, tables: Path, name: s
         return
     with pytest.raises(LakehouseError, match=f"uses {HIDDEN[name]}, which its parquet files alone do not show"):
         open_snapshot(str(tables / name))
+
+
+def test_every_table_that_is_described_is_there() -> None:
+    described = re.findall(r"(?m)^-- table (\w+)$", PACKED.with_name("tables.sql").read_text(encoding="utf-8"))
+    assert sorted(described) == names()
 
 
 def test_rows_that_are_not_a_number_are_found_by_what_they_are_greater_than(session: Session, tables: Path) -> None:
