@@ -38,8 +38,8 @@ def parted(files: Sequence[F], is_within: Callable[[Sequence[Values]], list[bool
 
 def values_of(added: Sequence[WrittenFile], removed: Sequence[DataFile]) -> list[Values]:
     """The partitions of files, each once."""
-    found = {frozenset(file.partition_values.items()): file.partition_values for file in (*added, *removed)}
-    return list(found.values())
+    values = [*(file.partition_values for file in added), *(file.partition_values for file in removed)]
+    return list({frozenset(each.items()): each for each in values}.values())
 
 
 def _by_predicate(session: Session, target: Snapshot, predicate: str, many: Sequence[Values]) -> list[bool]:
