@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.files import DataFile, Snapshot
 from lakehouse_platform.delta.log import FileChanges, HistoryGone, changes_between
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
@@ -19,7 +19,13 @@ from lakehouse_platform.tables.storage import POSITION
 CHANGE_TYPE = "_change_type"
 COMMIT_VERSION = "_commit_version"
 # Names that no column of a Delta table has: none holds a space.
-_SIGN, _NET, _COPY, _PAIRS, _PLACE, _COMMIT = (f'"{name} of row"' for name in ("sign", "net", "copy", "pairs", "place", "commit"))
+_SIGN, _NET, _COPY, _PAIRS, _PLACE, _COMMIT, _HASH = (f'"{name} of row"' for name in ("sign", "net", "copy", "pairs", "place", "commit", "hash"))
+# What a parquet file of zstd comes to in a hash table, measured at three columns, one of them text; and how much of that is grouped at a time.
+_UNPACKED = 20
+_BYTES_AT_ONCE = 150_000_000
+_HASHES_AT_ONCE = 1_000_000
+# Each commit that is told has a scan of its own; of more than that, only the newest are.
+_COMMITS_TOLD = 100
 # A row that stands on both sides was carried from file to file, and came or went with none of their commits.
 _COMMIT_OF_ROW = f"CASE WHEN min({_SIGN}) = max({_SIGN}) AND count({_COMMIT}) = count(*) AND min({_COMMIT}) = max({_COMMIT}) THEN min({_COMMIT}) END"
 # The order in which a key's rows are told.
@@ -59,8 +65,7 @@ def changed_rows(
         raise LakehouseError(f"{before.location}: versions {before.version} and {after.version} share no column that could be compared")
     known_key = tuple(key) if set(key) <= set(compared) else ()
     changes = _changed_files(before, after)
-    session.table("commit_of_file", _commits_of_files(changes))
-    session.table("net_rows", _net_rows(before, after, changes, columns=columns, compared=compared))
+    _keep_net_rows(session, _sides(before, after, changes, columns), compared, _outputs(before, after, changes, columns, compared), changes)
     session.table("changed_rows", _by_key(columns, compared, known_key))
     session.drop("net_rows")
     counts = dict.fromkeys(_TYPES, 0) | dict(session.rows(f"SELECT {CHANGE_TYPE}, count(*) FROM changed_rows GROUP BY ALL"))
@@ -104,27 +109,83 @@ def _changed_files(before: Snapshot, after: Snapshot) -> FileChanges:
         return FileChanges(came, went)
 
 
-def _commits_of_files(changes: FileChanges) -> str:
-    told = [(file.uri, changes.versions[file.path]) for file in (*changes.added, *changes.removed) if file.path in changes.versions]
-    values = ", ".join(f"({literal(uri)}, {version})" for uri, version in told) or "(NULL, NULL)"
-    return f"SELECT uri::VARCHAR AS uri, version::BIGINT AS version FROM (VALUES {values}) AS told(uri, version)"
+def _sides(before: Snapshot, after: Snapshot, changes: FileChanges, columns: Sequence[str]) -> str:
+    """SQL of all rows of the changed files, each with its side and the commit of its file where that tells when the row came or went."""
+    told = frozenset(sorted(set(changes.versions.values()), reverse=True)[:_COMMITS_TOLD])
+    parts = []
+    for side, files, sign in ((before, changes.removed, -1), (after, changes.added, 1)):
+        by_commit: dict[int | None, list[DataFile]] = {}
+        for file in files:
+            version = changes.versions.get(file.path)
+            by_commit.setdefault(version if version in told else None, []).append(file)
+        for version, those in (by_commit or {None: []}).items():
+            mark = f"{sign} AS {_SIGN}, {'NULL' if version is None else version}::BIGINT AS {_COMMIT}"
+            # Not a join with a table of files: DuckDB may take the rows for the smaller side, and hold all of them.
+            parts.append(f"SELECT {_names(columns)}, {mark} FROM ({snapshot_scan(side, those)})")
+    return " UNION ALL ".join(parts)
 
 
-def _net_rows(before: Snapshot, after: Snapshot, changes: FileChanges, *, columns: Sequence[str], compared: Sequence[str]) -> str:
-    """SQL of the rows that one version has more often, how often, and the commit that they came or went with where that is known."""
-    sides = " UNION ALL ".join(
-        f"SELECT {_names(columns)}, {sign} AS {_SIGN}, commit_of_file.version AS {_COMMIT} "
-        f"FROM ({snapshot_scan(side, files, with_file=True)}) LEFT JOIN commit_of_file ON commit_of_file.uri = _file"
-        for side, files, sign in ((before, changes.removed, -1), (after, changes.added, 1))
-    )
+def _outputs(before: Snapshot, after: Snapshot, changes: FileChanges, columns: Sequence[str], compared: Sequence[str]) -> str:
+    """SQL of what is kept of equal rows: how often one version has them more, and the commit that they came or went with where that is known."""
     carried = [
         f"CASE WHEN sum({_SIGN}) < 0 THEN {_of_side(name, '<')} ELSE {_of_side(name, '>')} END AS {quote(name)}"
         for name in columns
         if name not in compared
     ]
     version = f"({_only_commit(before, after, changes) or _COMMIT_OF_ROW})::BIGINT AS {COMMIT_VERSION}"
-    outputs = ", ".join([*map(quote, compared), *carried, f"sum({_SIGN})::BIGINT AS {_NET}", version])
-    return f"SELECT {outputs} FROM ({sides}) GROUP BY {_names(compared)} HAVING sum({_SIGN}) <> 0"
+    return ", ".join([*map(quote, compared), *carried, f"sum({_SIGN})::BIGINT AS {_NET}", version])
+
+
+def _keep_net_rows(session: Session, sides: str, compared: Sequence[str], outputs: str, changes: FileChanges) -> None:
+    """Keep, as `net_rows`, the rows that one side has more often than the other.
+
+    DuckDB does not group reliably beyond its memory (6 million rows in 300 MB fail). So many rows are weighed by their hash first, some hashes at a
+    time; only those out of balance are grouped, some at a time. A second hash must balance, too, before a row counts as equal.
+    """
+
+    def grouped(rows: str) -> str:
+        return f"SELECT {outputs} FROM ({rows}) GROUP BY {_names(compared)} HAVING sum({_SIGN}) <> 0"
+
+    files = (*changes.added, *changes.removed)
+    size_bytes = sum(file.size_bytes for file in files) * _UNPACKED
+    if size_bytes <= _BYTES_AT_ONCE:
+        session.table("net_rows", grouped(sides))
+        return
+    rows = _keep_net_hashes(session, sides, compared)
+    differing = session.row("SELECT count(*) FROM net_hashes")[0]
+    parts = 1 + int(size_bytes * differing / max(rows, 1) / _BYTES_AT_ONCE)
+    marked = f"SELECT *, hash({_names(compared)}) AS {_HASH} FROM ({sides})"
+
+    def part_of(those: str) -> str:
+        return grouped(f"SELECT * FROM ({marked}) WHERE {_HASH} IN (SELECT hash FROM net_hashes WHERE {those})")
+
+    _keep_by_parts(session, "net_rows", part_of, parts)
+    session.drop("net_hashes")
+
+
+def _keep_net_hashes(session: Session, sides: str, compared: Sequence[str]) -> int:
+    """Keep, as `net_hashes`, the hashes of rows that are not on both sides equally often; gives how many rows there are."""
+    hashes = f"hash({_names(compared)}) AS hash, hash(1, {_names(compared)}) AS other, {_SIGN} AS sign"
+    session.table("row_hashes", f"SELECT {hashes} FROM ({sides})")
+    rows = int(session.row("SELECT count(*) FROM row_hashes")[0])
+    balance = "sum(sign) <> 0 OR sum(sign * other::HUGEINT) <> 0"
+
+    def part_of(those: str) -> str:
+        return f"SELECT hash FROM row_hashes WHERE {those} GROUP BY hash HAVING {balance}"
+
+    _keep_by_parts(session, "net_hashes", part_of, 1 + rows // _HASHES_AT_ONCE)
+    session.drop("row_hashes")
+    return rows
+
+
+def _keep_by_parts(session: Session, name: str, sql_of: Callable[[str], str], parts: int) -> None:
+    """Keep rows under a name that are computed for one part of all hashes after the other; `sql_of` is given the condition of a part."""
+    for part in range(parts):
+        sql = sql_of(f"hash % {parts} = {part}")
+        if part:
+            session.execute(f"INSERT INTO {name} {sql}")
+        else:
+            session.table(name, sql)
 
 
 def _of_side(column: str, sign: str) -> str:

@@ -21,6 +21,7 @@ from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.engine.duckdb import Session, open_session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import literal
+from lakehouse_platform.medallion import changed_rows as changed_rows_module
 from lakehouse_platform.medallion.changed_rows import ChangedRows, changed_rows
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.settings import Settings
@@ -218,8 +219,12 @@ def test_what_says_only_when_a_row_was_made_changes_none_and_is_shown(kept: Kept
     assert told(kept.compare(1, uncompared=["name"])[1]) == [("update_preimage", 2, 2, "old", 2.0), ("update_postimage", 2, 2, "new", 3.0)]
 
 
-def test_the_changes_turn_the_one_version_into_the_other(kept: Kept) -> None:
-    """Over many steps of many shapes, counted in Python alone."""
+@pytest.mark.parametrize("is_large", [False, True])
+def test_the_changes_turn_the_one_version_into_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch, *, is_large: bool) -> None:
+    """Over many steps of many shapes, counted in Python alone; and where so many rows are more than may be compared at once."""
+    if is_large:
+        monkeypatch.setattr(changed_rows_module, "_BYTES_AT_ONCE", 20_000)
+        monkeypatch.setattr(changed_rows_module, "_HASHES_AT_ONCE", 5)
     states: list[Counter[Row]] = [Counter()]
     for step in range(12):
         held = list(kept.now().files)
