@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 from deltalake.exceptions import DeltaError
 
+from lakehouse_platform.delta.damage import DamagedLog
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.opening import committable, damaged_parts
 from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.delta.tags import pinned_versions
 from lakehouse_platform.delta.vacuum import LEAST_RETENTION_HOURS
 from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.storage import files as storage
+from lakehouse_platform.storage.complaints import told
 from lakehouse_platform.storage.stored import StoredFile, joined
 
 LOG_RETENTION_HOURS = 720.0
@@ -44,9 +47,14 @@ class _LogFile:
 def checkpoint(location: str) -> int:
     """Write down the table's state as a whole, where its newest version has no checkpoint, and give that version."""
     snapshot = _opened(location)
+    try:
+        # What was read round damage is a copy of the log, and its damaged checkpoints still stand there: they are made anew first.
+        handle = committable(snapshot.location, snapshot.handle)
+    except (DeltaError, OSError) as error:
+        raise told(snapshot.location, f"its damaged log could not be mended: {error}") from error
     if snapshot.version not in _checkpoints(_log_files(snapshot.location)):
         try:
-            snapshot.handle.create_checkpoint()
+            handle.create_checkpoint()
         except (DeltaError, OSError) as error:
             raise TransientFault(f"{snapshot.location}: the checkpoint of version {snapshot.version} could not be written: {error}") from error
     return snapshot.version
@@ -86,12 +94,24 @@ def clean_log(
     needed = min(young, keep_from_version, newest, *pinned_versions(location))
     first = max((version for version in _checkpoints(files) if version <= needed), default=0)
     going = sorted((file for file in files if file.version < first), key=lambda file: (file.version, file.kind))
+    if going:
+        _refuse_damaged(location, first)
     if not dry_run:
         names = [joined(location, f"_delta_log/{file.stored.path}") for file in going]
         for start in range(0, len(names), _DELETED_AT_ONCE):
             storage.delete(names[start : start + _DELETED_AT_ONCE])
     commits = sum(1 for file in going if file.kind == "json")
     return LogCleaned(first, newest, commits, sum(file.stored.size_bytes for file in going))
+
+
+def _refuse_damaged(location: str, version: int) -> None:
+    """Raise DamagedLog where a checkpoint cannot be read: the commits before it are then all that tells of the table."""
+    opened = open_snapshot(location, version)
+    if opened is not None and (damaged := damaged_parts(location, opened.handle)):
+        raise DamagedLog(
+            f"{', '.join(damaged)}: damaged, so that the commits before are needed; nothing was removed from the log. "
+            "Mend: remove the damaged checkpoint, the commits tell the same"
+        )
 
 
 def _log_files(location: str) -> list[_LogFile]:

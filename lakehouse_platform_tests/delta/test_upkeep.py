@@ -111,3 +111,31 @@ def test_what_a_look_at_a_table_tells(grown: Snapshot) -> None:
     assert dict(state.small_files) == {(("day", f"2024-01-{day:02}"),): count for day, count in ((2, 9), (3, 8), (4, 8))}
     assert (state.versions, state.checkpoint, state.commits_since, state.last_maintained) == (26, 19, 26, None)
     assert inspect_table(f"{grown.location}-not", 1) is None
+
+
+def _damage(snapshot: Snapshot, *versions: int) -> None:
+    for version in versions:
+        Path(snapshot.location, "_delta_log", f"{version:020}.checkpoint.parquet").write_bytes(b"rubbish")
+
+
+def test_a_damaged_newest_checkpoint_is_made_anew_before_the_commits_before_it_go(grown: Snapshot) -> None:
+    checkpoint(grown.location)
+    _damage(grown, 25, 19)
+    done = clean_log(grown.location, keep_from_version=25, now=datetime.now(UTC) + MUCH_LATER)
+    assert (done.first_version, done.commits) == (25, 25)
+    assert reopened(grown.location).files == grown.files
+
+
+def test_a_checkpoint_is_written_beside_a_damaged_one(grown: Snapshot) -> None:
+    _damage(grown, 19)
+    assert checkpoint(grown.location) == 25
+    assert Path(grown.location, "_delta_log", f"{25:020}.checkpoint.parquet").exists()
+
+
+def test_commits_stay_where_the_checkpoint_that_would_tell_their_state_is_damaged(grown: Snapshot) -> None:
+    checkpoint(grown.location)
+    files = reopened(grown.location, 20).files
+    _damage(grown, 19)
+    with pytest.raises(LakehouseError, match=rf"{19:020}\.checkpoint\.parquet: damaged.*nothing was removed"):
+        clean_log(grown.location, keep_from_version=20, now=datetime.now(UTC) + MUCH_LATER)
+    assert reopened(grown.location, 20).files == files
