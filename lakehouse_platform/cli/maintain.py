@@ -49,10 +49,12 @@ def maintain(
     others = [name for name in named or () if name not in known]
     names = [name for name in named if name in known] if named is not None else None
     try:
+        if strange := set(only or ()) - set(Work):
+            raise typer.BadParameter(f"{', '.join(sorted(strange))} is none of {', '.join(Work)}", param_hint="--only")
         work = tuple(Work(each) for each in only) if only else tuple(Work)
         upkeep = Upkeep(work, retention_hours, reason, dry_run)
-    except (ValueError, LakehouseError) as error:
-        raise typer.BadParameter(str(error), param_hint="--only" if isinstance(error, ValueError) else "--retention-hours") from error
+    except LakehouseError as error:
+        raise typer.BadParameter(str(error), param_hint="--retention-hours") from error
     if dry_run:
         _show([*_looked_at(lakehouse, names, upkeep), *_done(lakehouse, others, upkeep)], output)
         tell("Nothing was changed: deleted and removed is what would be, packable what would be packed.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from lakehouse_platform.delta.actions import MAINTENANCE
 from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.delta.log import commits
 from lakehouse_platform.delta.rearranged import last_of_same_rows
+from lakehouse_platform.delta.tags import pinned_versions
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.medallion.books import first_unsealed
 from lakehouse_platform.medallion.changes import cursor_of
@@ -26,16 +27,18 @@ class Needed:
     versions: frozenset[int]
 
 
-def needed(lakehouse: Lakehouse, session: Session, table: str) -> Needed | None:
+def needed(lakehouse: Lakehouse, session: Session, table: str, keep_versions: Collection[int] = ()) -> Needed | None:
     """What the other tables, the books, open decisions and the table itself still read of a table's past; None where there is no table.
 
-    What Dagster has not been told yet, it is for the caller to know.
+    Of a version that has a tag, or is in `keep_versions`, the commits that tell what made its rows. What Dagster has not been told yet, it is for
+    the caller to know.
     """
     snapshot = lakehouse.snapshot(table)
     if snapshot is None:
         return None
     unread = [*_read_by_others(lakehouse, snapshot, table), *_blocked(lakehouse, session, table)]
-    log_from = min([snapshot.version, *unread, *_told_by_records(lakehouse, table), *_unsealed(lakehouse, table)])
+    told = [*_told_by_records(lakehouse, table), *_told_of_kept(lakehouse, table, {*keep_versions, *pinned_versions(snapshot.location)})]
+    log_from = min([snapshot.version, *unread, *told, *_unsealed(lakehouse, table)])
     versions = {last_of_same_rows(snapshot.location, version) for version in unread if version >= 0}
     return Needed(max(0, log_from), frozenset(versions.union(_before_packs(snapshot.location, min(versions, default=snapshot.version)))))
 
@@ -67,8 +70,14 @@ def _blocked(lakehouse: Lakehouse, session: Session, table: str) -> Iterator[int
                     yield from range(decision.from_version, decision.to_version + 1)
 
 
-def _told_by_records(lakehouse: Lakehouse, table: str) -> Iterator[int]:
-    """The latest records of a step: what made the rows, whether older code made some, how the last batch was judged."""
+def _told_of_kept(lakehouse: Lakehouse, table: str, versions: Collection[int]) -> Iterator[int]:
+    """The records of the oldest of some versions: of one that an optimise made, the record is further back, and a restore to it looks for that."""
+    if versions:
+        yield from _told_by_records(lakehouse, table, min(versions))
+
+
+def _told_by_records(lakehouse: Lakehouse, table: str, until: int | None = None) -> Iterator[int]:
+    """The latest records of a step, up to a version: what made the rows, whether older code made some, how the last batch was judged."""
     known = lakehouse.project.tables.get(table)
     if known is None and table not in lakehouse.project.sources:
         return
@@ -76,7 +85,7 @@ def _told_by_records(lakehouse: Lakehouse, table: str) -> Iterator[int]:
     wanted = {"any"} if known is None else {"any", "whole", *(["gate"] if known.attributes.gate_limits is not None else [])}
     for version in versions_backwards(lakehouse, table):
         record = version.record
-        if record is None:
+        if record is None or (until is not None and version.version > until):
             continue
         found = {"any"} | ({"gate"} if record.gate is not None else set())
         # As stale.py looks for what made the rows: behind a restore, at what it went back to.

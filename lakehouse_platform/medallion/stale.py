@@ -17,8 +17,9 @@ def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
     The last commit of others tells: an increment says of itself whether it left such rows beside its own.
     """
     restored: int | None = None
+    first = 0
     for version in versions_backwards(lakehouse, table.name):
-        record = version.record
+        record, first = version.record, version.version
         if record is None or (restored is not None and version.version > restored):
             continue
         if record.step == "restore":
@@ -27,4 +28,5 @@ def is_stale(lakehouse: Lakehouse, table: Table) -> bool:
             return True
         elif record.step not in ("backfill", "replay"):
             return record.has_older_code
-    return False
+    # A version of before what the log still tells may hold anybody's rows.
+    return restored is not None and first > 0

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 
 from lakehouse_platform.delta.files import Snapshot
 from lakehouse_platform.delta.integrity import log_state
@@ -18,6 +19,7 @@ from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.medallion.books import RUN_METRICS
 from lakehouse_platform.medallion.decisions import DECISIONS
 from lakehouse_platform.medallion.events import changes_name
+from lakehouse_platform.medallion.history import versions_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.needed import needed
 from lakehouse_platform.medallion.table_metrics import TABLE_METRICS, Metrics, maintained_through
@@ -25,7 +27,7 @@ from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.quarantine import quarantine_name
 from lakehouse_platform.tables.storage import unbounded_columns
 from lakehouse_platform.writes.optimize import OptimizeResult, optimize
-from lakehouse_platform.writes.policy import Maintenance, policy_in
+from lakehouse_platform.writes.policy import MOST_HOURS, Maintenance, policy_in
 
 SYSTEM_TABLES = (RUN_METRICS, DECISIONS, TABLE_METRICS)
 
@@ -48,6 +50,8 @@ class Upkeep:
     dry_run: bool = False
 
     def __post_init__(self) -> None:
+        if self.retention_hours is not None and not 0 <= self.retention_hours <= MOST_HOURS:
+            raise LakehouseError(f"{self.retention_hours:g} hours is no retention: give 0 to {MOST_HOURS:.0f}, which is a century")
         if self.retention_hours is not None and self.retention_hours < LEAST_RETENTION_HOURS and not self.reason:
             raise LakehouseError(
                 f"{self.retention_hours:g} hours are less than {LEAST_RETENTION_HOURS:g}: whoever still reads a version of that age loses its files. "
@@ -133,10 +137,10 @@ def _given_up(
     lakehouse: Lakehouse, session: Session, name: str, policy: Maintenance, *, upkeep: Upkeep, reported: int | None
 ) -> tuple[VacuumResult | None, LogCleaned | None]:
     """Delete data files and commits that no kept version needs."""
-    location, past = lakehouse.location(name), needed(lakehouse, session, name)
+    latest = _latest(lakehouse, name, policy.keep_versions)
+    location, past = lakehouse.location(name), needed(lakehouse, session, name, latest)
     assert past is not None
-    newest = _opened(lakehouse, name).version
-    kept = {*past.versions, *range(max(0, newest - policy.keep_versions + 1), newest + 1)}
+    kept = past.versions | latest
     vacuumed = cleaned = None
     if Work.VACUUM in upkeep.work:
         forced = upkeep.retention_hours is not None
@@ -148,6 +152,11 @@ def _given_up(
         first = min([past.log_from, *kept, *still, *([reported] if reported is not None else [])])
         cleaned = clean_log(location, keep_from_version=max(0, first), log_retention_hours=policy.log_retention_hours, dry_run=upkeep.dry_run)
     return vacuumed, cleaned
+
+
+def _latest(lakehouse: Lakehouse, name: str, count: int) -> frozenset[int]:
+    """The latest versions that are of other rows than the one before: those that maintenance made would soon be all."""
+    return frozenset(islice((each.version for each in versions_backwards(lakehouse, name) if not each.is_upkeep), count))
 
 
 def _why_due(lakehouse: Lakehouse, session: Session, name: str, through: object) -> str | None:

@@ -79,7 +79,9 @@ def maintenance_sensor() -> dg.SensorDefinition:
         if not found:
             return dg.SkipReason("nothing is due")
         # The same state is asked for once: a run that fails is not started again before something else is committed.
-        state = json.dumps({name: getattr(lakehouse.snapshot(name), "version", None) for name in found}, sort_keys=True) + json.dumps(found)
+        names = [each for name in found for each in (system_tables(lakehouse) if name == SYSTEM else beside(lakehouse, name))]
+        versions = {name: getattr(lakehouse.snapshot(name), "version", None) for name in names}
+        state = json.dumps(versions, sort_keys=True) + json.dumps(found)
         context.log.info("; ".join(found.values()))
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state, tags=maintain_tags(Upkeep(), found))])
 

@@ -11,6 +11,8 @@ from lakehouse_platform.delta.upkeep import LOG_RETENTION_HOURS
 from lakehouse_platform.delta.vacuum import LEAST_RETENTION_HOURS
 from lakehouse_platform.writes.optimize import SMALL_SHARE, TARGET_FILE_BYTES
 
+# A century: for ever, and still a time that can be counted back from now.
+MOST_HOURS = 876_000.0
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
@@ -36,12 +38,20 @@ class Maintenance(BaseModel):
     small_files: int = Field(default=32, gt=1, description="So many files that could be packed make maintenance due")
     commits: int = Field(default=100, gt=0, description="So many commits since the last maintenance make it due")
     retention_hours: float = Field(
-        default=LEAST_RETENTION_HOURS, ge=0, description="How long a version stays readable after it was replaced; less than 168 needs a reason"
+        default=LEAST_RETENTION_HOURS,
+        ge=0,
+        le=MOST_HOURS,
+        description="How long a version stays readable after it was replaced; less than 168 needs a reason",
     )
     retention_reason: str | None = Field(default=None, min_length=1, description="Why less than 168 hours are enough")
-    keep_versions: int = Field(default=0, ge=0, description="So many of the latest versions stay readable, however old")
+    keep_versions: int = Field(
+        default=0, ge=0, description="So many of the latest versions stay readable, however old, those that maintenance made aside"
+    )
     log_retention_hours: float = Field(
-        default=LOG_RETENTION_HOURS, ge=LEAST_RETENTION_HOURS, description="How long commits stay in the log, and with them what they say"
+        default=LOG_RETENTION_HOURS,
+        ge=LEAST_RETENTION_HOURS,
+        le=MOST_HOURS,
+        description="How long commits stay in the log, and with them what they say",
     )
 
     @property

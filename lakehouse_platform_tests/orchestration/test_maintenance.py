@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 
+from lakehouse_platform.delta.properties import keep_properties
+from lakehouse_platform.delta.snapshot import VersionGone
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.medallion.books import RUN_METRICS
-from lakehouse_platform.medallion.history import last_record
+from lakehouse_platform.medallion.history import last_record, versions_since
 from lakehouse_platform.medallion.lakehouse import Lakehouse
-from lakehouse_platform.medallion.table_metrics import TABLE_METRICS, noted
+from lakehouse_platform.medallion.table_metrics import TABLE_METRICS, note, noted
+from lakehouse_platform.medallion.time_travel import snapshot_at
 from lakehouse_platform.medallion.upkeep import Upkeep, Work, due, maintain
 from lakehouse_platform.orchestration.build import project_of
 from lakehouse_platform.orchestration.names import asset_key
 from lakehouse_platform.orchestration.runs import Runner, open_runner
 from lakehouse_platform.problems import LakehouseError, ProjectError
 from lakehouse_platform.settings import Settings
-from lakehouse_platform_tests.orchestration.shop import CUSTOMER, DAILY, SILVER, SOURCE, land, order, write_shop
+from lakehouse_platform_tests.orchestration.shop import CUSTOMER, DAILY, SILVER, SOURCE, TABLES, land, order, write_shop
 
 FORCED = Upkeep(retention_hours=0, reason="nobody else reads these tables")
 
@@ -125,9 +131,49 @@ def test_maintenance_is_due_by_files_and_by_commits(tmp_path: Path) -> None:
             assert not dict(due(lakehouse, session)).keys() & {SILVER, DAILY}
 
 
+def test_the_latest_versions_are_those_of_other_rows(tmp_path: Path) -> None:
+    settings = write_shop(tmp_path, {DAILY: "maintenance: {keep_versions: 2}"})
+    with dg.DagsterInstance.ephemeral() as instance, open_runner(settings, instance=instance) as runner:
+        lakehouse = increments(runner, 3)
+        versions = [each.version for each in versions_since(lakehouse, DAILY) if each.record is not None]
+        for _ in range(3):
+            # Each of them commits.
+            assert runner.maintain([DAILY], FORCED).success
+            before = lakehouse.snapshot(DAILY)
+            assert before is not None
+            keep_properties(before, {"owner": f"team {before.version}"})
+        with pytest.raises(VersionGone):
+            snapshot_at(lakehouse, DAILY, versions[0])
+        for version in versions[1:]:
+            assert snapshot_at(lakehouse, DAILY, version).version == version
+
+
+def test_the_platforms_own_tables_are_asked_for_whenever_they_are_due(tmp_path: Path) -> None:
+    settings = write_shop(tmp_path, dict.fromkeys((SOURCE, *TABLES), "maintenance: off"))
+    with dg.DagsterInstance.ephemeral() as instance, open_runner(settings, instance=instance) as runner:
+        lakehouse, keys, reasons = increments(runner, 1), list[str | None](), list[str]()
+        # A run of the sensor's leaves two files there: what it packed, and the row of that.
+        for rows_more in (32, 30):
+            with lakehouse.session() as session:
+                found = maintain(lakehouse, session, RUN_METRICS, Upkeep(), run_id="before")
+                assert found is not None
+                for number in range(rows_more):
+                    note(lakehouse, session, replace(found, run_id=f"{uuid4()} {number}"))
+                reasons.append(dict(due(lakehouse, session))["system"])
+            with dg.build_sensor_context(instance=instance, resources={"lakehouse": lakehouse}, definitions=runner.definitions) as context:
+                asked = runner.definitions.resolve_sensor_def("maintenance_due").evaluate_tick(context)
+            (request,) = asked.run_requests or ()
+            keys.append(request.run_key)
+            assert runner.definitions.resolve_job_def("maintain").execute_in_process(instance=instance, tags=dict(request.tags)).success
+        assert len(set(reasons)) == 1 and len(set(keys)) == 2, "Dagster starts no second run of one key"
+
+
 def test_less_than_a_week_needs_a_reason_everywhere(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(LakehouseError, match=r"less than 168.*Give the reason"):
         Upkeep(retention_hours=1)
+    for hours in (math.nan, math.inf, 1e9):
+        with pytest.raises(LakehouseError, match="is no retention"):
+            Upkeep(retention_hours=hours, reason="for ever")
     write_shop(tmp_path / "other", {SILVER: "maintenance: {retention_hours: 24}"})
     with pytest.raises(ProjectError) as caught:
         project_of(Settings(home=tmp_path, project=tmp_path / "other" / "project"))
@@ -143,6 +189,7 @@ def test_less_than_a_week_needs_a_reason_everywhere(settings: Settings, tmp_path
         ("maintenance: {smal_files: 3}", "smal_files"),
         ("maintenance: sometimes", "Input should be off or such as"),
         ("maintenance: {log_retention_hours: 24}", "168"),
+        ("maintenance: {log_retention_hours: .inf}", "876000"),
         ("cluster_by: [order_date]", "by which its partitions lie apart already"),
     ],
 )
