@@ -68,14 +68,20 @@ def read_so_far(lakehouse: Lakehouse, target: Snapshot, name: str) -> Snapshot |
     """The input `name` as far as the table `target` has read it; None where it has not, or the input is not what was read any more.
 
     Of versions with the very same rows it is the last one, whose files a vacuum keeps longest.
-    Raises VersionGone where that version of the input was cleaned up.
+    Raises VersionGone where that version of the input, or a file of it, was cleaned up.
     """
     upstream = lakehouse.snapshot(name)
     cursor = cursor_of(target, upstream) if upstream is not None else None
     if upstream is None or cursor is None or cursor > upstream.version:
         return None
     last = last_of_same_rows(upstream.location, cursor)
-    return upstream if last == upstream.version else lakehouse.snapshot(name, last)
+    read = upstream if last == upstream.version else lakehouse.snapshot(name, last)
+    if read is not None and (missing := absent(upstream, read.files)):
+        raise VersionGone(
+            f"{target.location} has read {name} up to version {cursor}, of which {len(missing)} files were vacuumed, such as {missing[0].path}; "
+            "`lakehouse materialize` it, which computes it whole"
+        )
+    return read
 
 
 def increment_of(lakehouse: Lakehouse, target: Snapshot, name: str, until: int | None = None) -> InputChange:

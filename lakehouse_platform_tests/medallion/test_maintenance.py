@@ -18,6 +18,7 @@ from lakehouse_platform.medallion.rebuild import rebuild
 from lakehouse_platform.medallion.restore import restore
 from lakehouse_platform.medallion.stale import is_stale
 from lakehouse_platform.medallion.waiting import rows_waiting
+from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.quality.accounts import Accounts
 from lakehouse_platform.writes.optimize import optimize
 from lakehouse_platform_tests.medallion import test_event_sets as event_sets
@@ -149,6 +150,25 @@ def test_a_tag_keeps_what_tells_which_code_made_its_rows(twins: tuple[World, Wor
         assert is_stale(doubled.lakehouse, table), "the rows are those of the query before"
         record = last_record(doubled.lakehouse, "silver/sales")
         assert record is not None and bool(record.code_version) is is_tagged
+
+
+def test_a_tag_is_gone_back_to_though_what_was_read_until_then_is_vacuumed(twins: tuple[World, World]) -> None:
+    shop, other = twins
+    for each in twins:
+        first_events(each)
+        location, tagged = each.lakehouse.location("silver/products"), each.delta("silver/products").version()
+        add_tag(location, "release", tagged)
+        bring(each, "products", "3", [change(3, "u", "three"), change(3, "c", "new", product="q")])
+        each.run(*GOLD)
+        if each is shop:
+            maintain(each, later=timedelta(hours=721))
+        restore(each.lakehouse, "silver/products", tagged, run_id="back")
+    assert shop.contents("silver/products") == other.contents("silver/products")
+    with pytest.raises(LakehouseError, match=r"has read bronze/product_changes up to version 1, of which 2 files were vacuumed.*materialize"):
+        rebuild(shop.lakehouse, "silver/products", run_id="rebuild")
+    for each in twins:
+        each.run("silver/products", *GOLD)
+    assert (contents(shop), event_sets.events(shop)) == (contents(other), event_sets.events(other))
 
 
 def test_a_rebuild_reads_bronze_though_the_version_of_its_cursor_is_vacuumed(twins: tuple[World, World]) -> None:
