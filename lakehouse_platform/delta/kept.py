@@ -14,7 +14,7 @@ from lakehouse_platform.delta.log import actions_of
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.storage import files as storage
-from lakehouse_platform.storage.stored import joined
+from lakehouse_platform.storage.stored import joined, unwrapped
 
 logger = logging.getLogger(__name__)
 
@@ -94,11 +94,11 @@ def _in_storage(location: str, paths: Iterable[str]) -> frozenset[str]:
     root = location.partition("://")[2] or location
     found: set[str] = set()
     for path in paths:
-        on_disk = unquote(path)
+        on_disk = unwrapped(unquote(path))
         if "://" not in on_disk and not on_disk.startswith("/"):
             found.add(on_disk)
             continue
-        # `file://`, or another spelling of the same store (`s3a://`).
+        # Without the scheme: the same store has several (`s3a://`).
         below = on_disk.partition("://")[2] or on_disk
         found.add(below.removeprefix(f"{root}/") if below.startswith(f"{root}/") else below.rpartition("/")[2])
     return frozenset(found)

@@ -6,6 +6,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
 from lakehouse_platform.delta.active_files import active_files
+from lakehouse_platform.delta.damage import log_files
 from lakehouse_platform.delta.deletions import has_deletions
 from lakehouse_platform.delta.features import COLUMN_MAPPING, DELETION_VECTORS, mapping_mode, refuse_hidden, refuse_unknown, refuse_unopened
 from lakehouse_platform.delta.files import Snapshot
@@ -52,6 +53,9 @@ def open_foreign(location: str, version: int | None = None) -> Snapshot | None:
         refuse_unopened(location, error)
         if version is None:
             raise TransientFault(f"{location} cannot be opened: {error}") from error
+        if _is_told(location, version):
+            # Vacuum passes over what is gone, and would delete the files of a version that storage only kept back for a moment.
+            raise TransientFault(f"{location}: version {version} cannot be opened: {error}") from error
         raise _gone(location, version, error) from error
     return _snapshot(table, location)
 
@@ -74,6 +78,12 @@ def _snapshot(table: DeltaTable, location: str) -> Snapshot:
         has_deletions=DELETION_VECTORS in (table.protocol().reader_features or ()) and has_deletions(table),
         handle=table,
     )
+
+
+def _is_told(location: str, version: int) -> bool:
+    """Whether the log has all that tells of a version: every commit up to it, from a checkpoint or the first one on."""
+    commits, checkpoints = log_files(location)
+    return any(commits.issuperset(range(base + 1, version + 1)) for base in (-1, *checkpoints) if base <= version)
 
 
 def _gone(location: str, version: int, error: DeltaError) -> VersionGone:

@@ -145,3 +145,18 @@ def test_files_of_a_version_are_looked_up_in_one_list(session: Session, location
     faulty.requests.clear()
     assert missing_files(snapshot) == []
     assert Counter(request.method for request in faulty.requests) == {"GET": 1}
+
+
+def test_a_version_that_the_store_keeps_from_being_opened_is_not_gone(session: Session, location: str, faulty: FaultyStore) -> None:
+    # Vacuum and log clean-up pass over a tag's version that is gone, and would delete its files.
+    create_table(location, COLUMNS, [])
+    for number in range(11):
+        append(session, location, 0, number)
+    checkpoint = r"\.checkpoint\.parquet"
+    # The table cannot be opened; the checkpoint can be copied and is whole; then again it cannot be opened.
+    faulty.fail(Fault("instead", "GET", checkpoint))
+    faulty.fail(Fault("instead", "GET", checkpoint, times=None, skip=1))
+    with pytest.raises(TransientFault, match="version 10 cannot be opened"):
+        open_snapshot(location, 10)
+    faulty.heal()
+    assert opened(location).version == 11

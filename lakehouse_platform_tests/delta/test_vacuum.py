@@ -67,7 +67,7 @@ def test_no_running_writers_file_goes_whatever_is_forced(table: Snapshot, write:
     assert vacuum(table.location, retention_hours=0, reason="a test table", now=datetime.now(UTC) + timedelta(hours=25)).paths == (running.path,)
 
 
-@pytest.mark.parametrize("spelling", ["{location}/{path}", "file://{location}/{path}"])
+@pytest.mark.parametrize("spelling", ["{location}/{path}", "file://{location}/{path}", "file:{location}/{path}"])
 def test_files_that_the_log_names_by_their_whole_path_stay(table: Snapshot, spelling: str) -> None:
     path = table.files[0].uri.removeprefix(f"{table.location}/")
     log = Path(table.location, "_delta_log", f"{0:020}.json")
