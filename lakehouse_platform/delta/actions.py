@@ -58,14 +58,14 @@ def remove_actions(files: Iterable[DataFile], *, data_change: bool = True) -> li
     return [_remove_action(file, data_change=data_change) for file in files]
 
 
-def refuse_partition_types(columns: Sequence[Field], partition_columns: Sequence[str]) -> None:
+def refuse_partition_types(location: str, columns: Sequence[Field], partition_columns: Sequence[str]) -> None:
     """Raise LakehouseError where a table of these columns cannot be partitioned so."""
     types = {field.name: field.type for field in columns}
     for name in partition_columns:
         if name not in types:
-            raise LakehouseError(f"partition column {name!r} is no column of the table")
+            raise LakehouseError(f"{location}: partition column {name!r} is no column of the table")
         if types[name].name not in _PARTITION_TYPES:
-            raise LakehouseError(f"partition column {name!r} is {types[name]}: partition by one of {', '.join(_PARTITION_TYPES)}")
+            raise LakehouseError(f"{location}: partition column {name!r} is {types[name]}: partition by one of {', '.join(_PARTITION_TYPES)}")
 
 
 def now_ms() -> int:

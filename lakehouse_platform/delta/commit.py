@@ -53,7 +53,7 @@ def create_table(
     `transactions` are versions by application id; `unbounded` columns get no minimum and maximum in the log.
     """
     location = location.rstrip("/")
-    refuse_partition_types(columns, partition_columns)
+    refuse_partition_types(location, columns, partition_columns)
     properties = _CONFIGURATION | dict(configuration or {})
     indexed = indexed_columns(columns, partition_columns, properties)
     commit_id = new_commit_id()
@@ -115,7 +115,10 @@ def commit(
     changed = columns if columns is not None and not same_columns(columns, snapshot.columns) else None
     if changed is not None:
         _refuse_staying(snapshot, removed)
-        refuse_partition_types(changed, snapshot.partition_columns)
+    if added and data_change:
+        # Other writers partition by others, too, and DuckDB's spelling of an instant made a table that nobody could open any more. What is only
+        # rearranged keeps the log's spelling.
+        refuse_partition_types(snapshot.location, columns or snapshot.columns, snapshot.partition_columns)
     if within is not None:
         _refuse_outside(snapshot, [*added, *removed], within)
     refuse_breaches(snapshot, added, removed, data_change=data_change, checked=checked or {}, replaces=within is not None)

@@ -36,6 +36,8 @@ _CONSTRAINT, _INVARIANT, _GENERATION, _IDENTITY = "delta.constraints.", "delta.i
 _IN_COLUMNS = (_INVARIANT, _GENERATION, _IDENTITY)
 _NARROW = re.compile(r'"(?:type|elementType|keyType|valueType)":"(byte|short|float)"')
 
+_NEVER_NULL = re.compile(r'"(?:nullable|containsNull|valueContainsNull)":\s?false')
+
 
 @dataclass(frozen=True)
 class Obligations:
@@ -81,6 +83,8 @@ def refuse_breaches(
     _refuse_deletion_vectors(snapshot, removed)
     if added:
         _refuse_narrow(snapshot)
+        if data_change:
+            _refuse_parts_without_null(snapshot)
     if not data_change:
         return
     if removed and demanded.append_only:
@@ -143,6 +147,16 @@ def _refuse_narrow(snapshot: Snapshot) -> None:
     """The platform reads smaller types as the next larger one, and would write that: readers of the table would fail at such a file."""
     if (found := _NARROW.search(snapshot.handle.schema().to_json())) is not None:
         raise _not_held(snapshot, f"columns of the type {found[1]}")
+
+
+def _refuse_parts_without_null(snapshot: Snapshot) -> None:
+    """Nobody here looks for nulls inside of values, and readers fail at a file that has one where the table says that there is none."""
+    text = snapshot.handle.schema().to_json()
+    if _NEVER_NULL.search(text) is None:
+        return
+    for column in json.loads(text)["fields"]:
+        if _NEVER_NULL.search(json.dumps(column["type"])):
+            raise _not_held(snapshot, f"a part of column {column['name']!r} that may not be null")
 
 
 def _refuse_deletion_vectors(snapshot: Snapshot, removed: Collection[DataFile]) -> None:

@@ -12,6 +12,7 @@ from lakehouse_platform.delta.actions import commit_properties
 from lakehouse_platform.delta.ambiguous import new_commit_id
 from lakehouse_platform.delta.commit import put_after
 from lakehouse_platform.delta.files import Snapshot
+from lakehouse_platform.delta.obligations import obligations_of
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.delta.vacuum import refuse_vacuumed
 from lakehouse_platform.problems import LakehouseError
@@ -25,6 +26,11 @@ def restore(snapshot: Snapshot, version: int, *, transactions: Mapping[str, int]
 
     Raises CommitConflict when any other commit came after the snapshot, VersionGone when files of `version` were cleaned up.
     """
+    if obligations_of(snapshot).append_only:
+        raise LakehouseError(
+            f"{snapshot.location} is append-only (delta.appendOnly): going back to version {version} would remove rows; nothing was committed. "
+            "Mend: copy that version into a new table"
+        )
     refuse_vacuumed(snapshot, version)
     if version >= snapshot.version:
         raise VersionGone(f"{snapshot.location} is at version {snapshot.version}: version {version} is none that it could go back to")

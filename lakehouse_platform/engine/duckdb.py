@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from duckdb.sqltypes import DuckDBPyType
 from lakehouse_platform.contracts.types import ColumnType
 from lakehouse_platform.delta.files import WrittenFile
 from lakehouse_platform.engine.complaints import in_our_words
+from lakehouse_platform.engine.marks import columns_mark
 from lakehouse_platform.engine.spelling import literal, quote, type_of
 from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.settings import Settings
@@ -160,11 +162,13 @@ class Session:
             location: The folder, of this machine or an object store.
             partition_columns: Columns by whose values the files lie in folders.
             in_order: Keep the rows in the query's order; without partition columns only.
-            name: What the files' names begin with.
+            name: What the files' names begin with; a mark of their columns follows.
             part_bytes: A file of a query without partition columns is ended when it has grown to so much.
         """
-        self.describe(sql)
+        stored = {column: kind for column, kind in self.describe(sql).items() if column not in partition_columns}
         if not is_remote(location):
+            # DuckDB tells the files by their shortest path; one that did not begin with the table's would stand in the log as another.
+            location = os.path.normpath(location)
             Path(location).mkdir(parents=True, exist_ok=True)
         folders = ", ".join(quote(column) for column in partition_columns)
         layout = f"PARTITION_BY ({folders})" if folders else f"FILE_SIZE_BYTES {part_bytes}"
@@ -172,7 +176,7 @@ class Session:
         # A file's rows have no order to keep unless it is asked for, and keeping the input's costs a third more time.
         self._run(f"SET preserve_insertion_order = {literal(in_order)}")
         try:
-            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({options}, FILENAME_PATTERN {literal(name + '-{uuid}')}, {layout})")
+            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({options}, FILENAME_PATTERN {literal(f'{name}-{columns_mark(stored)}-{{uuid}}')}, {layout})")
         finally:
             self._run("SET preserve_insertion_order = true")
         return [_written(part, location) for part in parts if _has_rows(part)]
@@ -255,6 +259,8 @@ def _has_rows(part: tuple[Any, ...]) -> bool:
 
 def _written(part: tuple[Any, ...], location: str) -> WrittenFile:
     path, rows, size_bytes, _, statistics, partition_values, _ = part
+    if not path.startswith(f"{location.rstrip('/')}/"):
+        raise StorageError(f"{path} was written, which is not below {location}; nothing was committed")
     columns = {key[1:-1].replace('""', '"'): values for key, values in statistics.items() if not _is_nested(key)}
     return WrittenFile(path.removeprefix(location).lstrip("/"), partition_values or {}, size_bytes, rows, columns)
 

@@ -7,13 +7,16 @@ from urllib.parse import unquote
 
 from lakehouse_platform.contracts.types import BINARY, ColumnType
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile
+from lakehouse_platform.engine.marks import columns_mark, has_mark
 from lakehouse_platform.engine.spelling import duckdb_type, literal, quote
 from lakehouse_platform.engine.stored_values import value_of
+from lakehouse_platform.problems import LakehouseError
 from lakehouse_platform.storage.stored import is_remote
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # What a reader adds to the columns of a file: its name and the number of the row.
 _FILE, _ROW = "_file", "file_row_number"
+_POSITION = ("_file", "_file_row")
 _Values = tuple[tuple[str, str | None], ...]
 
 
@@ -36,6 +39,8 @@ def scan(
     `with_file` adds `_file`, a file's `uri`, and `_file_row`, a row's number in it from 0. `stored` are the columns in the same order as the
     files spell them, where that is otherwise.
     """
+    if with_file:
+        _refuse_taken(columns)
     if not files:
         return _select(columns, {field.name: "NULL" for field in columns}, ("NULL::VARCHAR", "NULL::BIGINT") if with_file else None) + " WHERE false"
     spelled, groups = _by_partition_values(columns, partition_columns, files)
@@ -45,13 +50,13 @@ def scan(
     schema = [under for _, under in data]
     # Partition values come from the path where it spells them: then one reader serves all files and DuckDB prunes by them.
     parts = []
-    if spelled:
-        from_path = {name: _from_path(name) for name in partition_columns}
-        parts.append(_select(columns, values | from_path, position, _reader(spelled, schema)))
+    from_path = {name: _from_path(name) for name in partition_columns}
+    for reader in _readers(spelled, schema):
+        parts.append(_select(columns, values | from_path, position, reader))
     types = {field.name: field.type for field in columns}
     for texts, uris in groups.items():
         literals = {name: partition_value(text, types[name]) for name, text in texts}
-        parts.append(_select(columns, values | literals, position, _reader(uris, schema)))
+        parts += [_select(columns, values | literals, position, reader) for reader in _readers(uris, schema)]
     return " UNION ALL ".join(parts)
 
 
@@ -73,10 +78,20 @@ def _select(columns: Sequence[Field], values: Mapping[str, str], position: tuple
     return f"SELECT {', '.join(outputs)}" + (f" FROM {reader}" if reader else "")
 
 
-def _reader(uris: Sequence[str], stored: Sequence[Field]) -> str:
-    """SQL of a reader of the columns that the files are known to have, or to have had: by name, whatever the first file looks like.
+def _readers(uris: Sequence[str], stored: Sequence[Field]) -> list[str]:
+    """SQL of the readers of files: one for those whose names tell that they have exactly these columns, one for all others."""
+    mark = columns_mark({field.name: field.type for field in stored})
+    is_plain = all(_read_as(field.name) == field.name for field in stored)
+    marked = [uri for uri in uris if is_plain and has_mark(uri, mark)]
+    others = [uri for uri in uris if not (is_plain and has_mark(uri, mark))]
+    return [*([_reader(marked, ())] if marked else []), *([_reader(others, stored)] if others else [])]
 
-    The file's name must be a column of the reader: DuckDB leaves out files by what is computed from that, not by its hidden column.
+
+def _reader(uris: Sequence[str], stored: Sequence[Field]) -> str:
+    """SQL of a reader of the `stored` columns, which the files have or once had: by name, whatever the first file looks like.
+
+    Without any, of whatever all files have. The file's name must be a column of the reader: DuckDB leaves out files by what is computed from that,
+    not by its hidden column.
     """
     columns = ", ".join(
         f"{literal(field.name)}: {{'name': {literal(_read_as(field.name))}, 'type': {literal(duckdb_type(field.type))}, 'default_value': NULL}}"
@@ -84,6 +99,12 @@ def _reader(uris: Sequence[str], stored: Sequence[Field]) -> str:
     )
     schema = f", schema = MAP {{{columns}}}" if stored else ""
     return f"read_parquet([{', '.join(literal(_unglobbed(uri)) for uri in uris)}], hive_partitioning = false, filename = '{_FILE}'{schema})"
+
+
+def _refuse_taken(columns: Sequence[Field]) -> None:
+    # With two columns of one name DuckDB takes the first, so that a delete by file would find none and take nothing away.
+    if taken := [field.name for field in columns if field.name.lower() in _POSITION]:
+        raise LakehouseError(f"column {taken[0]!r} has the name by which a row's place in the table's files is known; rename it to change the table")
 
 
 def _read_as(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse_platform.contracts.types import DOUBLE
+from lakehouse_platform.contracts.types import DOUBLE, STRING
 from lakehouse_platform.delta.files import DataFile, Snapshot, WrittenFile
 from lakehouse_platform.delta.prune import files_within
 from lakehouse_platform.engine.duckdb import Session
@@ -88,7 +88,9 @@ def files_with_keys(session: Session, snapshot: Snapshot, key: Sequence[str], ke
     for name in key:
         if len(files) > 1 and name in stored and not stored[name].type.is_nested:
             intervals = _intervals(session, name, keys, 1 if count > _MOST_KEYS or stored[name].type == DOUBLE else _INTERVALS)
-            files = files_within(files, name, intervals, snapshot.columns) if intervals else files
+            # Days beyond Python's years come as texts, which have no place among the bounds.
+            is_placed = stored[name].type == STRING or not any(isinstance(bound, str) for interval in intervals for bound in interval)
+            files = files_within(files, name, intervals, snapshot.columns) if intervals and is_placed else files
     return files
 
 

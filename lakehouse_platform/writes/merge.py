@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from lakehouse_platform.delta.files import DataFile, Snapshot
+from lakehouse_platform.delta.files import DataFile, Field, Snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.engine.spelling import literal, quote
@@ -15,6 +15,7 @@ from lakehouse_platform.writes.source import Rows
 
 # Tables of the session: the source's rows, and for each of the table's rows that has one of their keys, that row's file by number.
 SOURCE, HELD = "_upsert_source", "_upsert_held"
+_OWN = ("_upsert_row", "_upsert_deleted")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Upsert:
 
 def keep_source(session: Session, rows: Rows, merge: Merge, location: str) -> None:
     """Keep the source's rows in the session, read once. Raises LakehouseError that names a key that is null or that two rows have."""
+    refuse_taken(rows.fields, location)
     known = {field.name for field in rows.fields}
     if not merge.key or not known.issuperset(merge.key):
         lacking = ", ".join(name for name in merge.key if name not in known) or "any column"
@@ -75,6 +77,12 @@ def keep_source(session: Session, rows: Rows, merge: Merge, location: str) -> No
     if doubles:
         shown = "; ".join(", ".join(f"{name} = {value}" for name, value in zip(merge.key, values, strict=True)) for values in doubles)
         raise LakehouseError(f"{location}: two rows have the same key, {shown}; give one row for each key")
+
+
+def refuse_taken(columns: Collection[Field], location: str) -> None:
+    """Raise LakehouseError for a column that has the name of one of the kept source's own."""
+    if taken := [field.name for field in columns if field.name.lower() in _OWN]:
+        raise LakehouseError(f"{location}: column {taken[0]!r} has a name that an upsert uses itself; rename it")
 
 
 def forget_source(session: Session) -> None:

@@ -13,7 +13,7 @@ from lakehouse_platform.engine.scan import snapshot_scan
 from lakehouse_platform.writes.change import Change
 from lakehouse_platform.writes.conditions import lawful
 from lakehouse_platform.writes.keyed import files_with_keys, names_of
-from lakehouse_platform.writes.merge import HELD, SOURCE, Upsert, find_keys
+from lakehouse_platform.writes.merge import HELD, SOURCE, Upsert, find_keys, refuse_taken
 from lakehouse_platform.writes.rewriting import grouped, rewritten
 from lakehouse_platform.writes.touched import rows_of_file, touched_files
 
@@ -21,6 +21,7 @@ from lakehouse_platform.writes.touched import rows_of_file, touched_files
 def plan_upsert(upsert: Upsert) -> Change:
     """The change that gives each key of the kept source its row, and leaves all other rows as they are."""
     session, target, merge = upsert.session, upsert.target, upsert.merge
+    refuse_taken(target.columns, target.location)
     files = target.files if merge.delete_missing else files_with_keys(session, target, merge.key, SOURCE)
     held = find_keys(upsert, files)
     touched = touched_files(upsert, files, held)

@@ -38,6 +38,8 @@ def refuse_columns(snapshot: Snapshot, columns: Sequence[str], unbounded: Collec
         else:
             continue
         raise LakehouseError(f"{snapshot.location} cannot be clustered by {name!r}: {why}. Mend: name other columns in cluster_by")
+    if columns and (taken := [name for name in types if name.lower() in ("rowid", _PLACE)]):
+        raise LakehouseError(f"{snapshot.location} cannot be clustered: its column {taken[0]!r} has a name that the sorting uses itself; rename it")
 
 
 def in_zorder(session: Session, rows: str, columns: Sequence[str], files: int) -> Iterator[str]:

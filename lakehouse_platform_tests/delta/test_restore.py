@@ -17,7 +17,7 @@ from lakehouse_platform.delta.restore import restore
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.engine.duckdb import Session
 from lakehouse_platform.engine.scan import snapshot_scan
-from lakehouse_platform.problems import TransientFault
+from lakehouse_platform.problems import LakehouseError, TransientFault
 
 Write = Callable[..., list[WrittenFile]]
 Ids = Callable[[], list[int]]
@@ -91,4 +91,12 @@ def test_storage_that_does_not_answer_is_no_version_that_is_gone(table: Snapshot
         patched.setattr(DeltaTable, "restore", Mock(side_effect=OSError("503 Service Unavailable")))
         with pytest.raises(TransientFault, match="a commit to version 1 failed: 503 Service Unavailable"):
             restore(now, 0)
+    assert ids() == [1, 2, 3, 4]
+
+
+def test_a_table_that_rows_may_only_be_added_to_goes_not_back(table: Snapshot, write: Write, ids: Ids) -> None:
+    DeltaTable(table.location).alter.set_table_properties({"delta.appendOnly": "true"})
+    commit(opened(table.location), added=write(4))
+    with pytest.raises(LakehouseError, match=r"append-only.*version 1 would remove rows; nothing was committed"):
+        restore(opened(table.location), 1)
     assert ids() == [1, 2, 3, 4]
