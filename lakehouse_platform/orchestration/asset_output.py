@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,7 +110,9 @@ class AssetOutput:
         if self.writes.partition_by is not None:
             options["partition_by"] = self.writes.partition_by
         elif target is None and self._partitions is not None:
-            options["partition_by"] = self._partitions[0].on_disk(self._rows.fields)
+            on_disk = self._partitions[0].on_disk(self._rows.fields)
+            # A file has one column at least.
+            options["partition_by"] = on_disk if len(on_disk) < len(self._rows.fields) else on_disk[:-1]
         if target is None:
             options["configuration"] = {**self.configuration, **self.writes.table_config}
         return options
@@ -119,7 +123,12 @@ class AssetOutput:
         if given is not None:
             return f"asset:{getattr(given, 'value', given)}"
         run = self.context.step_context.dagster_run
-        return f"dagster:{run.tags.get(_ROOT_RUN, run.run_id)}:{self.context.step_key}:{self.context.name}"
+        known = f"dagster:{run.tags.get(_ROOT_RUN, run.run_id)}:{self.context.step_key}:{self.context.name}"
+        if self._partitions is None:
+            return known
+        # The run that repeats it may have been asked for other partitions.
+        keys = json.dumps(sorted(map(str, self._partitions[1])))
+        return f"{known}:{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
 
     def _refuse_misfits(self, target: Snapshot | None) -> None:
         self._refuse_other_clocks()

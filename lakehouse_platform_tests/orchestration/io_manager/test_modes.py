@@ -6,11 +6,13 @@ import importlib
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from lakehouse_platform.delta import commit as commits
@@ -61,6 +63,21 @@ def test_a_step_that_is_tried_again_appends_once(here: DeltaIOManager) -> None:
 
     assert run(FailsAfterWriting(), [sales]).success
     assert stored.rows() == [(1,)]
+
+
+def test_a_run_that_repeats_another_for_another_partition_appends_that_one(here: DeltaIOManager, instance: dg.DagsterInstance) -> None:
+    @dg.asset(key=["shop", "sales"], partitions_def=dg.DailyPartitionsDefinition("2026-01-01"), metadata={"mode": "append", "partition_expr": "day"})
+    def sales(context: dg.AssetExecutionContext) -> pa.Table:
+        return pa.table({"day": [date.fromisoformat(context.partition_key)]})
+
+    def run(day: str, **tags: str) -> str:
+        return dg.materialize([sales], instance=instance, resources={"io_manager": here}, partition_key=day, tags=tags).run_id
+
+    root = {"dagster/root_run_id": run("2026-01-05")}
+    run("2026-01-06", **root)
+    run("2026-01-05", **root)
+    run("2026-01-06", **root)
+    assert stored.rows() == [(date(2026, 1, 5),), (date(2026, 1, 6),)]
 
 
 def test_rows_with_an_id_of_their_own_are_appended_once_whichever_run_brings_them(here: DeltaIOManager) -> None:
