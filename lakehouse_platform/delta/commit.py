@@ -13,7 +13,7 @@ from lakehouse_platform.delta.actions import add_actions, commit_properties, ref
 from lakehouse_platform.delta.ambiguous import new_commit_id, stands_in_log
 from lakehouse_platform.delta.files import DataFile, Field, Snapshot, WrittenFile, same_columns
 from lakehouse_platform.delta.handle import is_table
-from lakehouse_platform.delta.obligations import refuse_breaches
+from lakehouse_platform.delta.obligations import refuse_breaches, refuse_forgetting
 from lakehouse_platform.delta.opening import committable, open_table
 from lakehouse_platform.delta.rebase import Derivation, still_holds
 from lakehouse_platform.delta.schema import delta_schema
@@ -115,6 +115,7 @@ def commit(
     changed = columns if columns is not None and not same_columns(columns, snapshot.columns) else None
     if changed is not None:
         _refuse_staying(snapshot, removed)
+        refuse_forgetting(snapshot)
     if added and data_change:
         # Other writers partition by others, too, and DuckDB's spelling of an instant made a table that nobody could open any more. What is only
         # rearranged keeps the log's spelling.

@@ -106,6 +106,12 @@ def refuse_breaches(
             )
 
 
+def refuse_forgetting(snapshot: Snapshot) -> None:
+    """Raise LakehouseError where a commit of other columns would take away what the present ones demand: it stands in their metadata."""
+    if demanded := _conditions_of_columns(snapshot):
+        raise _not_held(snapshot, f"{', '.join(demanded)}, which other columns would make it forget")
+
+
 def _refuse_features(snapshot: Snapshot) -> None:
     protocol = snapshot.handle.protocol()
     version = protocol.min_writer_version

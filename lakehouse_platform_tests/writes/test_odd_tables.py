@@ -113,3 +113,16 @@ def test_a_column_called_as_one_of_the_sortings_own_is_refused_by_name(session: 
     with pytest.raises(LakehouseError, match=f"column '{name}' has a name that the sorting uses"):
         optimize(session, location, cluster_by=["id"])
     assert optimize(session, location).files_added == 1
+
+
+def test_other_columns_do_not_make_a_table_forget_how_one_is_generated(session: Session, location: str, stored: Stored) -> None:
+    generated = DeltaField("next", PrimitiveType("integer"), metadata={"delta.generationExpression": "id + 1"})
+    DeltaTable.create(location, Schema([DeltaField("id", PrimitiveType("integer")), generated]))
+    tables.append(session, location, "SELECT 1 AS id, 2 AS next")
+    with pytest.raises(LakehouseError, match="generated column next, which other columns would make it forget"):
+        tables.overwrite(session, location, "SELECT 1 AS id, 2 AS next, 'a' AS name", evolve=True)
+    assert stored() == [(1, 2)]
+    # A column that is added at the end leaves it as it is.
+    tables.append(session, location, "SELECT 2 AS id, 3 AS next, 'b' AS name", evolve=True)
+    with pytest.raises(LakehouseError, match="breaks generated column next"):
+        tables.append(session, location, "SELECT 2 AS id, 9 AS next, 'b' AS name")
