@@ -13,6 +13,7 @@ from lakehouse_platform.contracts.types import BIGINT, STRING
 from lakehouse_platform.delta import opening
 from lakehouse_platform.delta.commit import CommitConflict, commit, create_table
 from lakehouse_platform.delta.files import Field, Snapshot, WrittenFile
+from lakehouse_platform.delta.handle import open_handle
 from lakehouse_platform.delta.restore import restore
 from lakehouse_platform.delta.snapshot import VersionGone, open_snapshot
 from lakehouse_platform.engine.duckdb import Session
@@ -76,7 +77,7 @@ def test_a_version_whose_files_are_gone_is_not_restored(table: Snapshot, write: 
 def test_storage_that_does_not_answer_is_no_version_that_is_gone(table: Snapshot, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(table, added=write(4))
     now = opened(table.location)
-    handle_of = opening.open_handle
+    handle_of = open_handle
 
     def unanswered(place: str, version: int | None = None) -> DeltaTable:
         if version == now.version:
