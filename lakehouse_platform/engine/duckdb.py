@@ -172,11 +172,11 @@ class Session:
             Path(location).mkdir(parents=True, exist_ok=True)
         folders = ", ".join(quote(column) for column in partition_columns)
         layout = f"PARTITION_BY ({folders})" if folders else f"FILE_SIZE_BYTES {part_bytes}"
-        options = f"{_FILE_OPTIONS}, {self._compression(location)}"
+        options = f"{_FILE_OPTIONS}, {self._compression(location)}, FILENAME_PATTERN {literal(f'{name}-{columns_mark(stored)}-{{uuid}}')}"
         # A file's rows have no order to keep unless it is asked for, and keeping the input's costs a third more time.
         self._run(f"SET preserve_insertion_order = {literal(in_order)}")
         try:
-            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({options}, FILENAME_PATTERN {literal(f'{name}-{columns_mark(stored)}-{{uuid}}')}, {layout})")
+            parts = self.rows(f"COPY ({sql}) TO {literal(location)} ({options}, {layout})")
         finally:
             self._run("SET preserve_insertion_order = true")
         return [_written(part, location) for part in parts if _has_rows(part)]

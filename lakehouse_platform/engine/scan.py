@@ -49,10 +49,8 @@ def scan(
     values = {field.name: value_of(quote(_read_as(under.name)), under.type, field.type) for field, under in data}
     schema = [under for _, under in data]
     # Partition values come from the path where it spells them: then one reader serves all files and DuckDB prunes by them.
-    parts = []
     from_path = {name: _from_path(name) for name in partition_columns}
-    for reader in _readers(spelled, schema):
-        parts.append(_select(columns, values | from_path, position, reader))
+    parts = [_select(columns, values | from_path, position, reader) for reader in _readers(spelled, schema)]
     types = {field.name: field.type for field in columns}
     for texts, uris in groups.items():
         literals = {name: partition_value(text, types[name]) for name, text in texts}
