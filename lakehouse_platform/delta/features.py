@@ -26,6 +26,7 @@ _READ = {
 _DECODED_BESIDE = {COLUMN_MAPPING, DELETION_VECTORS, "timestampNtz", "v2Checkpoint"}
 _VERSION_OF_NAMED_FEATURES = 3
 _UNSUPPORTED_FEATURE = re.compile(r"Feature '(\w+)' is not supported")
+_FOR_EVER = ("Unsupported", "Invalid", "Failed to parse value")
 _UNKNOWN = "which is not known here, so that its rows would be read wrong"
 
 
@@ -51,7 +52,7 @@ def refuse_unopened(location: str, error: Exception) -> None:
         raise _refused(location, {_CATALOGUE}, "whose newest commits its catalogue alone knows") from error
     if match := _UNSUPPORTED_FEATURE.search(text):
         raise _refused(location, {match[1]}, _UNKNOWN) from error
-    if "Kernel error: Unsupported" in text or "Kernel error: Invalid" in text:
+    if any(f"Kernel error: {sign}" in text for sign in _FOR_EVER):
         raise LakehouseError(f"{location} cannot be read: {text}") from error
 
 

@@ -19,7 +19,7 @@ from deltalake import Field as DeltaField
 from deltalake.schema import ArrayType, MapType, PrimitiveType, StructType
 
 from lakehouse_platform.engine.duckdb import Session
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.writes import tables
 from lakehouse_platform.writes.optimize import optimize
 
@@ -126,3 +126,12 @@ def test_other_columns_do_not_make_a_table_forget_how_one_is_generated(session: 
     tables.append(session, location, "SELECT 2 AS id, 3 AS next, 'b' AS name", evolve=True)
     with pytest.raises(LakehouseError, match="breaks generated column next"):
         tables.append(session, location, "SELECT 2 AS id, 9 AS next, 'b' AS name")
+
+
+def test_a_partition_value_that_nobody_can_read_is_no_passing_fault(session: Session, location: str) -> None:
+    tables.append(session, location, "SELECT 1.50::DECIMAL(5,2) AS part, 1 AS v", partition_by=["part"])
+    log = Path(location, "_delta_log", f"{0:020}.json")
+    log.write_text(log.read_text().replace('"1.50"', '"1.5"'))
+    with pytest.raises(LakehouseError, match=r"cannot be read: .*Failed to parse value '1\.5'") as refused:
+        tables.append(session, location, "SELECT 1.50::DECIMAL(5,2) AS part, 2 AS v")
+    assert not isinstance(refused.value, TransientFault)
