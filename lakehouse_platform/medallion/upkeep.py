@@ -5,6 +5,7 @@ Not here: how each is done (writes/optimize.py, delta/vacuum.py, delta/upkeep.py
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +24,13 @@ from lakehouse_platform.medallion.history import versions_backwards
 from lakehouse_platform.medallion.lakehouse import Lakehouse
 from lakehouse_platform.medallion.needed import needed
 from lakehouse_platform.medallion.table_metrics import TABLE_METRICS, Metrics, maintained_through
-from lakehouse_platform.problems import LakehouseError
+from lakehouse_platform.problems import LakehouseError, TransientFault
 from lakehouse_platform.quality.quarantine import quarantine_name
 from lakehouse_platform.tables.storage import unbounded_columns
 from lakehouse_platform.writes.optimize import OptimizeResult, optimize
 from lakehouse_platform.writes.policy import MOST_HOURS, Maintenance, policy_in
+
+logger = logging.getLogger(__name__)
 
 SYSTEM_TABLES = (RUN_METRICS, DECISIONS, TABLE_METRICS)
 
@@ -169,7 +172,14 @@ def _why_due(lakehouse: Lakehouse, session: Session, name: str, through: object)
         return f"{name} has had {commits} commits since its last maintenance"
     table = lakehouse.project.tables.get(name)
     cluster_by, hidden = (table.attributes.cluster_by, unbounded_columns(table)) if table is not None else ((), ())
-    small = _packable(session, snapshot.location, policy, cluster_by, hidden).files_removed
+    try:
+        small = _packable(session, snapshot.location, policy, cluster_by, hidden).files_removed
+    except TransientFault:
+        raise
+    except LakehouseError as error:
+        # Such as a column to cluster by that comes with the next rebuild: the other tables are not to wait for that.
+        logger.warning("%s", error)
+        return None
     return f"{name} has {small} files that could be packed" if small >= policy.small_files else None
 
 

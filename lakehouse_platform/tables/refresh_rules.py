@@ -12,6 +12,7 @@ from lakehouse_platform.tables.attributes import AfterRows, Refresh
 from lakehouse_platform.tables.definition import Table
 from lakehouse_platform.tables.draft import Draft
 from lakehouse_platform.tables.storage import unbounded_columns
+from lakehouse_platform.writes.zorder import MOST_COLUMNS
 
 _SILVER = (Refresh.APPEND, Refresh.UPSERT, Refresh.SCD1)
 _GOLD = (Refresh.REPLACE, Refresh.REPLACE_PARTITIONS, Refresh.REPLACE_KEYS, Refresh.SCD1, Refresh.SCD2)
@@ -157,7 +158,9 @@ def _gate(table: Table) -> Iterator[tuple[str, str]]:
 
 def _clustering(table: Table) -> Iterator[tuple[str, str]]:
     """Clustering lets readers skip files by the bounds of a column, which not every column has in the log."""
-    hidden = unbounded_columns(table)
+    hidden, wanted = unbounded_columns(table), table.attributes.cluster_by
+    if len(wanted) > MOST_COLUMNS or len(set(wanted)) < len(wanted):
+        yield f"cluster_by names {', '.join(wanted)}, not up to {MOST_COLUMNS} different columns", "name the one or two that most queries filter by"
     for column in table.contract.columns:
         if column.name not in table.attributes.cluster_by:
             continue

@@ -13,7 +13,7 @@ from lakehouse_platform.problems import LakehouseError
 
 # A row's place among the values of a column, in 2^16 steps: more than a partition has files. All columns' steps fit 62 bits.
 _MOST_BITS, _ALL_BITS = 16, 62
-_MOST_COLUMNS = 8
+MOST_COLUMNS = 8
 # Files are cut by cells of so many bits at most: a quarter of a million.
 _FINEST_BITS = 18
 # A half is cut off within a sixth of the rows around the middle, so that no file is more than about twice as large as another.
@@ -24,8 +24,8 @@ _ROWS, _PLACE = "zorder_rows", "_zorder_place"
 def refuse_columns(snapshot: Snapshot, columns: Sequence[str], unbounded: Collection[str]) -> None:
     """Raise LakehouseError for columns by which clustering would let a reader skip nothing."""
     types = {field.name: field.type for field in snapshot.columns}
-    if len(columns) > _MOST_COLUMNS or len(set(columns)) < len(columns):
-        raise LakehouseError(f"{snapshot.location}: cluster by up to {_MOST_COLUMNS} different columns, not by {', '.join(columns)}")
+    if len(columns) > MOST_COLUMNS or len(set(columns)) < len(columns):
+        raise LakehouseError(f"{snapshot.location}: cluster by up to {MOST_COLUMNS} different columns, not by {', '.join(columns)}")
     for name in columns:
         if name not in types:
             why = f"the table has none of that name, only {', '.join(types)}"

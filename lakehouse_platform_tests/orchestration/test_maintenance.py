@@ -24,6 +24,7 @@ from lakehouse_platform.orchestration.names import asset_key
 from lakehouse_platform.orchestration.runs import Runner, open_runner
 from lakehouse_platform.problems import LakehouseError, ProjectError
 from lakehouse_platform.settings import Settings
+from lakehouse_platform.tables.project import load_project
 from lakehouse_platform_tests.orchestration.shop import CUSTOMER, DAILY, SILVER, SOURCE, TABLES, land, order, write_shop
 
 FORCED = Upkeep(retention_hours=0, reason="nobody else reads these tables")
@@ -168,6 +169,26 @@ def test_the_platforms_own_tables_are_asked_for_whenever_they_are_due(tmp_path: 
         assert len(set(reasons)) == 1 and len(set(keys)) == 2, "Dagster starts no second run of one key"
 
 
+def test_a_table_that_cannot_be_clustered_yet_keeps_none_of_the_others_waiting(tmp_path: Path) -> None:
+    settings = write_shop(tmp_path, {SILVER: "cluster_by: [amount]", DAILY: "maintenance: {commits: 2}"})
+    with dg.DagsterInstance.ephemeral() as instance, open_runner(settings, instance=instance) as runner:
+        increments(runner, 2)
+    folder = tmp_path / "project" / "defs" / "shop" / "silver_shop_orders"
+    for name, before, after in (
+        ("defs.yaml", "[amount]", "[note]"),
+        ("contract.yaml", "- {name: customer,", "- {name: note, logicalType: string}\n      - {name: customer,"),
+        ("transform.sql", "customer,", "customer AS note, customer,"),
+    ):
+        path = folder / name
+        path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    lakehouse = Lakehouse(settings, load_project(settings.defs_root))
+    with lakehouse.session() as session:
+        found = dict(due(lakehouse, session))
+        with pytest.raises(LakehouseError, match="cannot be clustered by 'note'"):
+            maintain(lakehouse, session, SILVER, Upkeep(dry_run=True), run_id="")
+    assert DAILY in found and SILVER not in found
+
+
 def test_less_than_a_week_needs_a_reason_everywhere(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(LakehouseError, match=r"less than 168.*Give the reason"):
         Upkeep(retention_hours=1)
@@ -190,6 +211,7 @@ def test_less_than_a_week_needs_a_reason_everywhere(settings: Settings, tmp_path
         ("maintenance: sometimes", "Input should be off or such as"),
         ("maintenance: {log_retention_hours: 24}", "168"),
         ("maintenance: {log_retention_hours: .inf}", "876000"),
+        ("cluster_by: [amount, amount]", "not up to 8 different columns"),
         ("cluster_by: [order_date]", "by which its partitions lie apart already"),
     ],
 )
