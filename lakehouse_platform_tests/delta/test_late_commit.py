@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
+from deltalake.transaction import create_table_with_add_actions
 
 from lakehouse_platform.delta import commit as commit_module
 from lakehouse_platform.delta.commit import commit, create_table
 from lakehouse_platform.delta.files import Snapshot, WrittenFile
+from lakehouse_platform.delta.handle import is_table
+from lakehouse_platform.delta.opening import open_table
 from lakehouse_platform.delta.retry import with_retries
 from lakehouse_platform.delta.snapshot import open_snapshot
 from lakehouse_platform.problems import TransientFault
@@ -23,7 +26,7 @@ Ids = Callable[[], list[int]]
 def test_a_put_that_lands_while_its_writer_looks_for_it_is_known_as_its_own(
     table: Snapshot, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, opened = DeltaTable.create_write_transaction, commit_module.open_table
+    put, opened = DeltaTable.create_write_transaction, open_table
     in_flight: list[Callable[[], None]] = []
 
     def timed_out(handle: DeltaTable, *arguments: Any, **options: Any) -> None:
@@ -50,7 +53,7 @@ def test_a_put_that_lands_while_its_writer_looks_for_it_is_known_as_its_own(
 
 
 def test_a_table_whose_making_lands_late_is_made_once(location: str, write: Write, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
-    create, look = commit_module.create_table_with_add_actions, commit_module.is_table
+    create, look = create_table_with_add_actions, is_table
     in_flight: list[Callable[[], None]] = []
 
     def timed_out(*arguments: Any, **options: Any) -> None:
