@@ -86,7 +86,7 @@ def files_with_keys(session: Session, snapshot: Snapshot, key: Sequence[str], ke
     files = snapshot.files if count else ()
     stored = {field.name: field for field in snapshot.columns}
     for name in key:
-        if len(files) > 1 and name in stored and not stored[name].type.is_nested:
+        if files and name in stored and not stored[name].type.is_nested:
             intervals = _intervals(session, name, keys, 1 if count > _MOST_KEYS or stored[name].type == DOUBLE else _INTERVALS)
             # Days beyond Python's years come as texts, which have no place among the bounds.
             is_placed = stored[name].type == STRING or not any(isinstance(bound, str) for interval in intervals for bound in interval)

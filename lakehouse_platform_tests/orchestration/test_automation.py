@@ -63,7 +63,7 @@ def test_a_manual_table_is_passed_over_until_it_is_named(tmp_path: Path) -> None
 def test_a_table_with_times_has_a_schedule_that_runs_by_itself(tmp_path: Path) -> None:
     with shop(tmp_path, shop_customer=CRON, shop_daily=MANUAL) as runner:
         schedules = {each.name: each for each in runner.definitions.get_repository_def().schedule_defs}
-        assert set(schedules) == {"daily", refresh_job_name(CUSTOMER)}
+        assert set(schedules) == {"daily", "maintain", refresh_job_name(CUSTOMER)}
         timed = schedules[refresh_job_name(CUSTOMER)]
         assert (timed.cron_schedule, timed.execution_timezone) == ("30 6 * * 1-5", "Europe/Zurich")
         assert timed.default_status is dg.DefaultScheduleStatus.RUNNING
