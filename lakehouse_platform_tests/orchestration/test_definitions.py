@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -106,18 +104,11 @@ def test_a_table_without_inputs_is_made_once(shipped: dg.Definitions) -> None:
         assert dg.evaluate_automation_conditions(defs=shipped, instance=instance, cursor=first.cursor).total_requested == 0
 
 
-def test_definitions_load_from_a_cold_process_in_time(tmp_path: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code = "from lakehouse_platform.definitions import defs; defs().get_repository_def()"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "LAKEHOUSE_HOME": str(tmp_path)})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Processor time: loading waits for nothing, and a machine that other work keeps busy must not fail it.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
-
-
-def test_loading_needs_no_pandera() -> None:
-    code = "import sys; from lakehouse_platform.definitions import defs; defs(); assert 'pandera' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_loading_needs_nothing_of_what_only_some_runs_use() -> None:
+    """How long loading takes is measured in benchmarks; what would make it long is not there."""
+    heavy = {"pandera", "pandas", "polars", "obstore", "fsspec", "dagster_deltalake"}
+    code = f"import sys; from lakehouse_platform.definitions import defs; defs(); print(*{heavy} & {{*sys.modules}})"
+    assert not subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
 
 
 def test_a_users_project_loads_from_its_own_folder(tmp_path: Path) -> None:
